@@ -30,7 +30,6 @@ function(moec_use_mlir name)
   target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR}/include)
   target_compile_options(${name} PRIVATE -fno-rtti)
-  target_compile_definitions(${name} PRIVATE ${LLVM_DEFINITIONS})
   target_link_libraries(${name} PUBLIC MLIR LLVM)
 endfunction()
 

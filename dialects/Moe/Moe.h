@@ -1,0 +1,63 @@
+//===- Moe.h - The moe dialect --------------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_DIALECTS_MOE_MOE_H
+#define MOEC_DIALECTS_MOE_MOE_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/Moe/MoeDialect.h.inc"
+#include "dialects/Moe/MoeEnums.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Moe/MoeTypes.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Moe/MoeAttrs.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/Moe/MoeOps.h.inc"
+
+namespace moec {
+
+/// Columns of a panel of a packed matrix.
+constexpr int64_t kPanelColumns = 16;
+
+/// The memory effects of an op in destination-passing style: on memrefs, it
+/// reads its inputs and writes its outputs; on tensors it has none.
+void getDpsEffects(
+    mlir::DestinationStyleOpInterface op,
+    llvm::SmallVectorImpl<
+        mlir::SideEffects::EffectInstance<mlir::MemoryEffects::Effect>>
+        &effects);
+
+/// Checks what every op in destination-passing style must fulfil: all operands
+/// tensors with one result for each output, or all memrefs and no result.
+mlir::LogicalResult verifyDps(mlir::DestinationStyleOpInterface op);
+
+/// Checks the rank, the element type and, where they are not dynamic, the sizes
+/// (ShapedType::kDynamic: any) of an operand; `what` names it in the message.
+mlir::LogicalResult verifyShape(mlir::Operation *op, mlir::Value value,
+                                llvm::StringRef what,
+                                llvm::ArrayRef<int64_t> shape,
+                                mlir::Type element = {});
+
+/// Registers how the ops of both dialects bufferize (it lives here because one
+/// model serves both).
+void registerBufferization(mlir::DialectRegistry &registry);
+
+} // namespace moec
+
+#endif // MOEC_DIALECTS_MOE_MOE_H

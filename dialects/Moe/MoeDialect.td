@@ -1,0 +1,216 @@
+//===- MoeDialect.td - The moe dialect, its types and attributes -*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_DIALECTS_MOE_MOEDIALECT
+#define MOEC_DIALECTS_MOE_MOEDIALECT
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+
+def Moe_Dialect : Dialect {
+  let name = "moe";
+  let cppNamespace = "::moec::moe";
+  let summary = "Mixture-of-Experts: routing, dispatch, experts, combine, weights";
+  let description = [{
+    A token of a sparse layer passes through a router, which chooses `k` of `E` experts and weighs them, and
+    through the chosen experts; the weighted sum of their outputs is the layer's output.
+
+    | stage | ops |
+    |---|---|
+    | choose | `moe.route` (from logits), `moe.gate` (router product and choice in one kernel) |
+    | group by expert | `moe.plan` |
+    | compute | `moe.experts` (a region per expert), `moe.shared`, `moe.grouped_matmul` |
+    | bring back | `moe.combine` |
+    | weights | `moe.recipes` with `moe.load`, `moe.load_bank`, `moe.cast`, `moe.concat`, `moe.pack`, `moe.rope_table`, `moe.define`; `moe.weight` |
+    | observe | `moe.tap` |
+    | run | `moe.parallel`, `moe.host` |
+
+    Compute ops are in destination-passing style, on tensors before bufferization and on memrefs after it.
+  }];
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+class Moe_Type<string cppName, string typeMnemonic>
+    : TypeDef<Moe_Dialect, cppName> {
+  let mnemonic = typeMnemonic;
+}
+
+def Moe_BankType : Moe_Type<"Bank", "bank"> {
+  let summary = "the weights of the experts of one layer, addressed one by one";
+  let description = [{
+    `!moe.bank<64 x tensor<1024x2048xbf16>>`: 64 members of one type. A bank is not a stacked tensor: its
+    members are placed, prefetched, quantized and aliased one by one, each at an address of its own.
+  }];
+  let parameters = (ins "int64_t":$experts, "::mlir::RankedTensorType":$member);
+  let assemblyFormat = "`<` $experts `x` $member `>`";
+  let genVerifyDecl = 1;
+}
+
+def Moe_HostType : Moe_Type<"Host", "host"> {
+  let summary = "the functions that generated code may call (`moec_host`)";
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+class Moe_Enum<string name, string summary, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::moec::moe";
+  let genSpecializedAttr = 0;
+}
+
+def Moe_Score : Moe_Enum<"Score", "what turns logits into scores", [
+  I32EnumAttrCase<"Softmax", 0, "softmax">,
+  I32EnumAttrCase<"Sigmoid", 1, "sigmoid">,
+  I32EnumAttrCase<"Identity", 2, "identity">,
+  I32EnumAttrCase<"SqrtSoftplus", 3, "sqrt_softplus">,
+  I32EnumAttrCase<"Tanh", 4, "tanh">]>;
+def Moe_Scope : Moe_Enum<"Scope", "over which experts a softmax normalises", [
+  I32EnumAttrCase<"All", 0, "all">,
+  I32EnumAttrCase<"Selected", 1, "selected">,
+  I32EnumAttrCase<"Window", 2, "window">]>;
+def Moe_Source : Moe_Enum<"Source", "a value of the score or of the logit", [
+  I32EnumAttrCase<"Score", 0, "score">,
+  I32EnumAttrCase<"Logit", 1, "logit">]>;
+def Moe_Policy : Moe_Enum<"Policy", "how experts are selected", [
+  I32EnumAttrCase<"TopK", 0, "topk">,
+  I32EnumAttrCase<"TopP", 1, "topp">,
+  I32EnumAttrCase<"ExpertChoice", 2, "expert_choice">,
+  I32EnumAttrCase<"Threshold", 3, "threshold">,
+  I32EnumAttrCase<"SequentialMasked", 4, "sequential_masked">,
+  I32EnumAttrCase<"Table", 5, "table">,
+  I32EnumAttrCase<"Dense", 6, "dense">]>;
+def Moe_Renorm : Moe_Enum<"Renorm", "how the selected weights are normalised", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"Sum", 1, "sum">,
+  I32EnumAttrCase<"Lp", 2, "lp">,
+  I32EnumAttrCase<"Softmax", 3, "softmax">,
+  I32EnumAttrCase<"LogSigmoidSoftmax", 4, "logsigmoid_softmax">]>;
+def Moe_EpsMode : Moe_Enum<"EpsMode", "how the epsilon of a renormalisation enters", [
+  I32EnumAttrCase<"Add", 0, "add">,
+  I32EnumAttrCase<"Clamp", 1, "clamp">]>;
+def Moe_GroupReduce : Moe_Enum<"GroupReduce", "the score of a group of experts", [
+  I32EnumAttrCase<"Max", 0, "max">,
+  I32EnumAttrCase<"Top2Sum", 1, "top2_sum">]>;
+def Moe_GroupFill : Moe_Enum<"GroupFill", "what the keys of groups that are not kept become", [
+  I32EnumAttrCase<"NegInf", 0, "neg_inf">,
+  I32EnumAttrCase<"Zero", 1, "zero">]>;
+
+class Moe_Attr<string cppName, string attrMnemonic>
+    : AttrDef<Moe_Dialect, cppName> {
+  let mnemonic = attrMnemonic;
+}
+
+def Moe_RoutingAttr : Moe_Attr<"Routing", "routing"> {
+  let summary = "the routing pipeline from the logits on, stage by stage";
+  let description = [{
+    Stages in order, each with its parameters; what is left out is the default.
+
+    | stage | parameters |
+    |---|---|
+    | softcap of the logits | `softcap` (0: none): `softcap * tanh(l / softcap)` |
+    | score | `score`, `scope` (`selected` needs `weight_from = logit`), `window` |
+    | selection key | `select_on`; the op's `bias` operand is added to the key, never to the weight |
+    | groups | `groups`, `group_reduce`, `group_keep`, `group_fill`; or `group_quota` experts out of each group |
+    | select | `policy`, `k`, `threshold`, ties to the lowest expert index |
+    | weights | `weight_from`, `null_experts` (the last experts weigh nothing), `null_before_norm` |
+    | renormalise | `renorm`, `eps_mode`, `eps`, `lp` |
+    | scale | `scale` |
+
+    All arithmetic is in f32. The weights come in the order of descending key.
+
+    Example: `#moe.routing<k = 8, renorm = sum>`.
+  }];
+  let parameters = (ins
+    "int64_t":$k,
+    DefaultValuedParameter<"Policy", "Policy::TopK">:$policy,
+    DefaultValuedParameter<"Score", "Score::Softmax">:$score,
+    DefaultValuedParameter<"Scope", "Scope::All">:$scope,
+    DefaultValuedParameter<"Source", "Source::Score">:$select_on,
+    DefaultValuedParameter<"Source", "Source::Score">:$weight_from,
+    DefaultValuedParameter<"Renorm", "Renorm::None">:$renorm,
+    DefaultValuedParameter<"EpsMode", "EpsMode::Add">:$eps_mode,
+    OptionalParameter<"::mlir::FloatAttr", "f64, 0 when absent">:$eps,
+    OptionalParameter<"::mlir::FloatAttr", "f64, 1 when absent">:$lp,
+    OptionalParameter<"::mlir::FloatAttr", "f64, 1 when absent">:$scale,
+    OptionalParameter<"::mlir::FloatAttr", "f64, none when absent">:$softcap,
+    OptionalParameter<"::mlir::FloatAttr", "f64, none when absent">:$window,
+    OptionalParameter<"::mlir::FloatAttr", "f64, none when absent">:$threshold,
+    DefaultValuedParameter<"int64_t", "1">:$groups,
+    DefaultValuedParameter<"GroupReduce", "GroupReduce::Max">:$group_reduce,
+    DefaultValuedParameter<"int64_t", "0">:$group_keep,
+    DefaultValuedParameter<"GroupFill", "GroupFill::NegInf">:$group_fill,
+    DefaultValuedParameter<"int64_t", "0">:$group_quota,
+    DefaultValuedParameter<"int64_t", "0">:$null_experts,
+    DefaultValuedParameter<"bool", "false">:$null_before_norm);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The value of an optional f64 parameter, or `absent`.
+    static double valueOr(::mlir::FloatAttr attr, double absent) {
+      return attr ? attr.getValueAsDouble() : absent;
+    }
+    double epsValue() const { return valueOr(getEps(), 0.0); }
+    double scaleValue() const { return valueOr(getScale(), 1.0); }
+    /// The router in words: "softmax, top-8, renormalised".
+    std::string inWords(bool hasBias) const;
+  }];
+}
+
+def Moe_VariantAttr : Moe_Attr<"Variant", "variant"> {
+  let summary = "one kernel variant of a matrix product";
+  let description = [{
+    Used for a group of at most `max_rows` rows (0: any number). The register tile has up to `tile_rows`
+    rows and `tile_vectors` vectors of columns; `prefetch` bytes ahead in the weights are asked for. Variants of one
+    matrix never differ in the order of the reduction.
+  }];
+  let parameters = (ins
+    DefaultValuedParameter<"int64_t", "0">:$max_rows,
+    "int64_t":$tile_rows,
+    "int64_t":$tile_vectors,
+    DefaultValuedParameter<"int64_t", "0">:$prefetch);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def Moe_VariantsAttr : Moe_Attr<"Variants", "variants"> {
+  let summary = "the kernel variants of a matrix product, by ascending row count";
+  let parameters = (ins ArrayRefParameter<"VariantAttr">:$list);
+  let assemblyFormat = "`<` `[` $list `]` `>`";
+  let genVerifyDecl = 1;
+}
+
+def Moe_TargetAttr : Moe_Attr<"Target", "target"> {
+  let summary = "what passes may know of the machine that they generate code for";
+  let description = [{
+    The description that a target puts on the module as `moe.target`; passes ask it questions and never
+    name a target. `vector_bits`: width of a vector register; `vector_registers`: how many there are;
+    `bf16_dot`: pairs of bf16 are multiplied and added to f32 in one instruction; `l2_bytes`: what a core
+    may assume of its own cache; `emulate`: target intrinsics are replaced by generic vector arithmetic.
+  }];
+  let parameters = (ins
+    "int64_t":$vector_bits,
+    "int64_t":$vector_registers,
+    DefaultValuedParameter<"bool", "false">:$bf16_dot,
+    DefaultValuedParameter<"int64_t", "524288">:$l2_bytes,
+    DefaultValuedParameter<"bool", "false">:$emulate);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let extraClassDeclaration = [{
+    /// Lanes of f32 in a vector register.
+    int64_t lanes() const { return getVectorBits() / 32; }
+    /// The description on the module around `op`, or null.
+    static TargetAttr of(::mlir::Operation *op);
+  }];
+}
+
+#endif // MOEC_DIALECTS_MOE_MOEDIALECT

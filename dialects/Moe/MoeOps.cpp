@@ -1,0 +1,87 @@
+//===- MoeOps.cpp - Effects and queries of moe ops ------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+
+using Effects =
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
+
+void moec::getDpsEffects(DestinationStyleOpInterface op, Effects &effects) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    if (op.isDpsInit(&operand))
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+void RouteOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void GateOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void PlanOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void CombineOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void ExpertsOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void SharedOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void GroupedMatmulOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+}
+
+// A tap must survive clean-up on tensors too, where it reads no memory: it
+// counts as a write to a resource of its own.
+void TapOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get());
+  if (isa<MemRefType>(getValue().getType()))
+    effects.emplace_back(MemoryEffects::Read::get(), &getValueMutable());
+}
+
+/// The type of one group's matrix: a bank's member, a tensor, or a memref
+/// without its leading dimension of experts when it has one.
+static ShapedType matrixType(Type type, bool grouped) {
+  if (auto bank = dyn_cast<BankType>(type))
+    return bank.getMember();
+  auto shaped = cast<ShapedType>(type);
+  if (!grouped)
+    return shaped;
+  return RankedTensorType::get(shaped.getShape().drop_front(),
+                               shaped.getElementType());
+}
+
+static bool isGrouped(GroupedMatmulOp op) { return bool(op.getOffsets()); }
+
+bool GroupedMatmulOp::isPacked() {
+  Type type = getBanks().front().getType();
+  return matrixType(type, isGrouped(*this)).getRank() > 2;
+}
+
+int64_t GroupedMatmulOp::getN() {
+  return cast<ShapedType>(getOuts().front().getType()).getDimSize(1);
+}
+
+int64_t GroupedMatmulOp::getK() {
+  return cast<ShapedType>(getX().getType()).getDimSize(1);
+}
+
+Type GroupedMatmulOp::getWeightType() {
+  return matrixType(getBanks().front().getType(), isGrouped(*this))
+      .getElementType();
+}
+
+int64_t GroupedMatmulOp::getGroups() {
+  Type type = getBanks().front().getType();
+  if (auto bank = dyn_cast<BankType>(type))
+    return bank.getExperts();
+  return isGrouped(*this) ? cast<ShapedType>(type).getDimSize(0) : 1;
+}
+
+#define GET_OP_CLASSES
+#include "dialects/Moe/MoeOps.cpp.inc"

@@ -1,0 +1,349 @@
+//===- MoeOps.td - Routing, dispatch, experts, combine ------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_DIALECTS_MOE_MOEOPS
+#define MOEC_DIALECTS_MOE_MOEOPS
+
+include "dialects/Moe/MoeDialect.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Moe_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Moe_Dialect, mnemonic, traits>;
+
+/// A tensor before bufferization, a memref after it.
+def Moe_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef]>;
+/// Like Moe_Shaped, and a bank of experts before bufferization (after it, a
+/// memref whose first dimension counts the experts).
+def Moe_Weights : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef, Moe_BankType]>;
+
+/// A computation in destination-passing style: `outs` are tensors that are
+/// returned updated, or memrefs that are written.
+class Moe_ComputeOp<string mnemonic, list<Trait> traits = []>
+    : Moe_Op<mnemonic, !listconcat(traits, [
+        DestinationStyleOpInterface,
+        DeclareOpInterfaceMethods<MemoryEffectsOpInterface>])> {
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let hasVerifier = 1;
+  code baseDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+  }];
+  let extraClassDeclaration = baseDeclaration;
+}
+
+//===----------------------------------------------------------------------===//
+// Choose
+//===----------------------------------------------------------------------===//
+
+def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
+  let summary = "choose and weigh experts from router logits";
+  let description = [{
+    For every token, the pipeline of `routing` from its logits: which experts, in the order of descending
+    selection key, and with which weights. Ties go to the lowest expert index.
+
+    ins: `logits` f32 [T, E], optional selection `bias` f32 [E]; outs: `ids` i32 [T, k], `weights` f32 [T, k].
+
+    Why not upstream: no upstream op selects with ties defined, and a softmax, a sort and a gather could
+    not be recognised again with certainty.
+
+    ```mlir
+    %ids, %weights = moe.route {routing = #moe.routing<k = 8>} ins(%logits : tensor<?x64xf32>)
+        outs(%i, %w : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins Moe_Shaped:$logits, Optional<Moe_Shaped>:$bias,
+                       Variadic<Moe_Shaped>:$outs, Moe_RoutingAttr:$routing);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $logits `:` type($logits) `)` (`bias` `(` $bias^ `:` type($bias) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+def Moe_GateOp : Moe_ComputeOp<"gate", [AttrSizedOperandSegments]> {
+  let summary = "router product and choice of experts, fused";
+  let description = [{
+    `moe.route` of the logits `x * weight^T (+ logit_bias)`, in one kernel. The logits are an output too: a later check of
+    routing margins wants them, and they are small.
+
+    ins: `x` [T, H], `weight` [E, H] or packed, optional `logit_bias` f32 [E], optional selection `bias` f32 [E]; outs: `ids` i32
+    [T, k], `weights` f32 [T, k], `logits` f32 [T, E].
+  }];
+  let arguments = (ins Moe_Shaped:$x, Moe_Shaped:$weight,
+                       Optional<Moe_Shaped>:$logit_bias, Optional<Moe_Shaped>:$bias,
+                       Variadic<Moe_Shaped>:$outs, Moe_RoutingAttr:$routing);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $x `,` $weight `:` type($x) `,` type($weight) `)`
+    (`logit_bias` `(` $logit_bias^ `:` type($logit_bias) `)`)?
+    (`bias` `(` $bias^ `:` type($bias) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Group by expert, bring back
+//===----------------------------------------------------------------------===//
+
+def Moe_PlanOp : Moe_ComputeOp<"plan"> {
+  let summary = "sort the chosen (token, expert) pairs by expert";
+  let description = [{
+    A stable counting sort: pairs by expert, those of an expert by token. An id of -1 makes no row.
+
+    ins: `ids` i32 [T, k]. outs:
+    - `offsets` i32 [E + 1]: the rows of expert e are `offsets[e]` to `offsets[e + 1]`;
+    - `active` i32 [E + 1]: the experts that have rows, ascending; the last entry is their number;
+    - `row_token` i32 [T * k]: the token of each row;
+    - `token_row` i32 [T, k]: the rows of each token, by ascending expert, -1 behind the last one;
+    - `token_slot` i32 [T, k]: beside each entry of `token_row`, its column in `ids`.
+  }];
+  let arguments = (ins Moe_Shaped:$ids, Variadic<Moe_Shaped>:$outs);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $ids `:` type($ids) `)` `outs` `(` $outs `:` type($outs) `)`
+    (`->` type($results)^)?
+  }];
+}
+
+def Moe_CombineOp : Moe_ComputeOp<"combine", [AttrSizedOperandSegments]> {
+  let summary = "the weighted sum of the rows of each token";
+  let description = [{
+    `y[t] = sum over j of weights[t, token_slot[t, j]] * rows[token_row[t, j]] + sum of addends[t]`, in f32, by ascending expert,
+    then the addends in their order.
+
+    ins: `rows` [T * k, H], `token_row` and `token_slot` i32 [T, k], `weights` f32 [T, k], addends [T, H]; outs: `y` [T, H].
+  }];
+  let arguments = (ins Moe_Shaped:$rows, Moe_Shaped:$token_row, Moe_Shaped:$token_slot,
+                       Moe_Shaped:$weights, Variadic<Moe_Shaped>:$addends,
+                       Variadic<Moe_Shaped>:$outs);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $rows `,` $token_row `,` $token_slot `,` $weights `:` type($rows) `,`
+    type($token_row) `,` type($token_slot) `,` type($weights) `)`
+    (`addends` `(` $addends^ `:` type($addends) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Compute
+//===----------------------------------------------------------------------===//
+
+def Moe_ExpertsOp : Moe_ComputeOp<"experts", [
+    AttrSizedOperandSegments, IsolatedFromAbove,
+    SingleBlockImplicitTerminator<"::moec::moe::YieldOp">]> {
+  let summary = "apply to every token the experts that its router chose, and sum";
+  let description = [{
+    The region is the computation of one expert: its arguments are some rows of `x` [?, H] and one member of every
+    bank, and it yields rows [?, H']. `y[t]` is the sum over j of `weights[t, j]` times the row that expert `ids[t, j]` makes of `x[t]`.
+    How it runs (which tokens together, in which order) is not said here.
+
+    ```mlir
+    %y = moe.experts ins(%x, %ids, %weights : ...) banks(%gate, %up, %down : ...) outs(%e : ...) {
+    ^bb0(%rows: tensor<?x64xf32>, %g: tensor<48x64xbf16>, %u: tensor<48x64xbf16>, %d: tensor<64x48xbf16>):
+      ...
+      moe.yield %o : tensor<?x64xf32>
+    } -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Moe_Shaped:$x, Moe_Shaped:$ids, Moe_Shaped:$weights,
+                       Variadic<Moe_BankType>:$banks, Variadic<Moe_Shaped>:$outs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $x `,` $ids `,` $weights `:` type($x) `,` type($ids) `,` type($weights) `)`
+    `banks` `(` $banks `:` type($banks) `)` `outs` `(` $outs `:` type($outs) `)` $body
+    (`->` type($results)^)?
+  }];
+}
+
+def Moe_SharedOp : Moe_ComputeOp<"shared", [
+    AttrSizedOperandSegments, IsolatedFromAbove,
+    SingleBlockImplicitTerminator<"::moec::moe::YieldOp">]> {
+  let summary = "an expert that every token passes through";
+  let description = [{
+    The region maps `x` [T, H] and the weights to [T, H']. It is the same as its region inlined; that it is
+    an op lets passes see shared experts as such (fuse several into a wider one, run them beside the routed ones).
+  }];
+  let arguments = (ins Moe_Shaped:$x, Variadic<Moe_Shaped>:$params, Variadic<Moe_Shaped>:$outs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $x `:` type($x) `)` `params` `(` $params `:` type($params) `)`
+    `outs` `(` $outs `:` type($outs) `)` $body (`->` type($results)^)?
+  }];
+}
+
+def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
+    AttrSizedOperandSegments, IsolatedFromAbove,
+    SingleBlockImplicitTerminator<"::moec::moe::YieldOp">]> {
+  let summary = "matrix products of groups of rows, each with its expert's matrix";
+  let description = [{
+    For the rows r of group e, `offsets[e] <= r < offsets[e + 1]`: `acc_b = x[gather[r]] * bank_b[e]^T` for one or two banks b, and `out[r] =
+    epilogue(acc_0, (acc_1), extras...)`. Without `offsets` there is one group of all rows; without `gather`, x[r].
+    Accumulation is in f32, along K in ascending order from zero, whatever the number of rows.
+
+    ins: `x` [R, K]. banks: [N, K] tensors, banks of these, or their packed forms (see `moe.pack`).
+    `extras` are further inputs of the epilogue, by shape: [R, N] one value each, [R, 1] one for a row, [N] one for a column.
+    The region's arguments are scalars: f32 for each bank, then one of the element type of each extra; it yields the
+    output's element. Its ops are elementwise ones of arith and math, and become vector code.
+    `active` is that of `moe.plan`. `variants`, when present, says which kernels are generated.
+
+    Why not upstream: `linalg` has no ragged contraction with gathered rows.
+  }];
+  let arguments = (ins Moe_Shaped:$x, Variadic<Moe_Weights>:$banks,
+                       Optional<Moe_Shaped>:$offsets, Optional<Moe_Shaped>:$active,
+                       Optional<Moe_Shaped>:$gather, Variadic<Moe_Shaped>:$extras,
+                       Variadic<Moe_Shaped>:$outs,
+                       OptionalAttr<Moe_VariantsAttr>:$variants);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $x `:` type($x) `)` `banks` `(` $banks `:` type($banks) `)`
+    (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
+    (`active` `(` $active^ `:` type($active) `)`)?
+    (`gather` `(` $gather^ `:` type($gather) `)`)?
+    (`extras` `(` $extras^ `:` type($extras) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` $epilogue (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = baseDeclaration # [{
+    /// Rows of the banks' matrices: the columns of the output.
+    int64_t getN();
+    /// Length of the reduction.
+    int64_t getK();
+    /// Element type of the banks.
+    ::mlir::Type getWeightType();
+    /// Groups: the experts of a bank, 1 for a plain matrix.
+    int64_t getGroups();
+    /// Whether the banks are in their packed form.
+    bool isPacked();
+  }];
+}
+
+def Moe_YieldOp : Moe_Op<"yield", [Pure, ReturnLike, Terminator,
+    ParentOneOf<["ExpertsOp", "SharedOp", "GroupedMatmulOp"]>]> {
+  let summary = "what a region of this dialect returns";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+  let builders = [OpBuilder<(ins), [{ }]>];
+}
+
+//===----------------------------------------------------------------------===//
+// Observe, run
+//===----------------------------------------------------------------------===//
+
+def Moe_TapOp : Moe_Op<"tap", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "give a value a name under which it can be read after a step";
+  let description = [{
+    A tap `always` stays in every artifact; the others only where taps were asked for. In a function that is
+    called for several layers the name contains `{layer}`, which the call's `layer` attribute replaces.
+  }];
+  let arguments = (ins Moe_Shaped:$value, StrAttr:$name, UnitAttr:$always);
+  let assemblyFormat = "$name (`always` $always^)? `,` $value attr-dict `:` type($value)";
+}
+
+def Moe_ParallelOp : Moe_Op<"parallel"> {
+  let summary = "run the tasks of a parallel region";
+  let description = [{
+    Calls `callee(args..., i)` for every i from 0 to `tasks`, in any order and on any threads of `host`, and waits for all.
+  }];
+  let arguments = (ins Moe_HostType:$host, Index:$tasks, FlatSymbolRefAttr:$callee,
+                       Variadic<AnyType>:$args);
+  let assemblyFormat = [{
+    $callee `(` $args `)` `tasks` `(` $tasks `)` `on` $host attr-dict (`:` type($args)^)?
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+def Moe_WeightOp : Moe_Op<"weight", [Pure]> {
+  let summary = "a weight of the model, made by a recipe";
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Moe_Weights:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+}
+
+def Moe_RecipesOp : Moe_Op<"recipes", [NoTerminator, NoRegionArguments, SingleBlock, IsolatedFromAbove]> {
+  let summary = "the programs that make the weights, run by the artifact writer";
+  let description = [{
+    One region for the whole module, so that recipes share work and ordinary patterns rewrite them. Nothing
+    else runs it: the IR holds no weight bytes.
+  }];
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "attr-dict-with-keyword $body";
+}
+
+class Moe_RecipeOp<string mnemonic, list<Trait> traits = []>
+    : Moe_Op<mnemonic, !listconcat([Pure], traits)>;
+
+def Moe_LoadOp : Moe_RecipeOp<"load"> {
+  let summary = "a tensor of the checkpoint";
+  let arguments = (ins StrAttr:$tensor);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$tensor attr-dict `:` type($result)";
+}
+
+def Moe_LoadBankOp : Moe_RecipeOp<"load_bank"> {
+  let summary = "a tensor of the checkpoint for every expert";
+  let description = "`tensor` contains `{expert}`, which stands for 0, 1, ...";
+  let arguments = (ins StrAttr:$tensor);
+  let results = (outs Moe_BankType:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = "$tensor attr-dict `:` type($result)";
+}
+
+def Moe_CastOp : Moe_RecipeOp<"cast"> {
+  let summary = "change the element type of a weight";
+  let description = "Widening is exact; narrowing rounds to nearest, ties to even.";
+  let arguments = (ins Moe_Weights:$input);
+  let results = (outs Moe_Weights:$result);
+  let hasFolder = 1;
+  let hasVerifier = 1;
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+}
+
+def Moe_ConcatOp : Moe_RecipeOp<"concat"> {
+  let summary = "matrices below each other, as one (for banks: of every expert)";
+  let arguments = (ins Variadic<Moe_Weights>:$inputs);
+  let results = (outs Moe_Weights:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = "$inputs attr-dict `:` type($inputs) `to` type($result)";
+}
+
+def Moe_PackOp : Moe_RecipeOp<"pack"> {
+  let summary = "lay a matrix [N, K] out in column panels for register tiles";
+  let description = [{
+    f32: [N/16, K, 16]; bf16: [N/16, K/2, 16, 2], so that a 32-bit lane holds two consecutive k. N is padded
+    with zeros to a multiple of 16, K to one of 2 (bf16). One layout serves every vector width up to 512 bits.
+  }];
+  let arguments = (ins Moe_Weights:$input);
+  let results = (outs Moe_Weights:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let extraClassDeclaration = [{
+    /// The packed form of a matrix type, or of a bank of matrices.
+    static ::mlir::Type packedType(::mlir::Type type);
+  }];
+}
+
+def Moe_RopeTableOp : Moe_RecipeOp<"rope_table"> {
+  let summary = "cosines and sines of a rotary embedding";
+  let description = [{
+    f32 [positions, 2, dims / 2]: for each position the cosines, then the sines, of `position * frequency`, times
+    `attention_factor`. `frequencies` (f64, dims / 2 of them) already hold any scaling; the product is rounded to f32 before the
+    cosine, as the original implementations do.
+  }];
+  let arguments = (ins DenseF64ArrayAttr:$frequencies, F64Attr:$attention_factor);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def Moe_DefineOp : Moe_Op<"define", [HasParent<"RecipesOp">]> {
+  let summary = "give a weight its name";
+  let arguments = (ins StrAttr:$name, Moe_Weights:$value, StrAttr:$role);
+  let assemblyFormat = "$name `role` $role `,` $value attr-dict `:` type($value)";
+}
+
+#endif // MOEC_DIALECTS_MOE_MOEOPS

@@ -1,0 +1,105 @@
+//===- MoeRecipes.cpp - The ops that make weights -------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+
+/// A type of a recipe with its bank around it taken off.
+static ShapedType member(Type type) {
+  if (auto bank = dyn_cast<BankType>(type))
+    return bank.getMember();
+  return cast<ShapedType>(type);
+}
+
+static int64_t experts(Type type) {
+  auto bank = dyn_cast<BankType>(type);
+  return bank ? bank.getExperts() : 0;
+}
+
+LogicalResult LoadBankOp::verify() {
+  if (!getTensor().contains("{expert}"))
+    return emitOpError("tensor name '")
+           << getTensor() << "' lacks {expert}, which stands for the number "
+           << "of the expert";
+  return success();
+}
+
+LogicalResult CastOp::verify() {
+  Type from = getInput().getType(), to = getResult().getType();
+  if (experts(from) != experts(to) ||
+      member(from).getShape() != member(to).getShape())
+    return emitOpError("changes the shape, from ") << from << " to " << to;
+  return success();
+}
+
+OpFoldResult CastOp::fold(FoldAdaptor) {
+  return getInput().getType() == getType() ? OpFoldResult(getInput())
+                                           : OpFoldResult();
+}
+
+LogicalResult ConcatOp::verify() {
+  if (getInputs().empty())
+    return emitOpError("expects at least one input");
+  auto result = member(getType());
+  int64_t rows = 0;
+  for (Value input : getInputs()) {
+    auto type = member(input.getType());
+    if (experts(input.getType()) != experts(getType()) ||
+        type.getElementType() != result.getElementType() ||
+        type.getRank() != result.getRank() ||
+        type.getShape().drop_front() != result.getShape().drop_front())
+      return emitOpError("input ")
+             << input.getType() << " does not fit the result " << getType();
+    rows += type.getDimSize(0);
+  }
+  if (rows != result.getDimSize(0))
+    return emitOpError("inputs have ")
+           << rows << " rows, the result " << result.getDimSize(0);
+  return success();
+}
+
+Type PackOp::packedType(Type type) {
+  if (auto bank = dyn_cast<BankType>(type))
+    return BankType::get(
+        bank.getContext(), bank.getExperts(),
+        cast<RankedTensorType>(packedType(bank.getMember())));
+  auto matrix = cast<RankedTensorType>(type);
+  int64_t panels = llvm::divideCeilSigned(matrix.getDimSize(0), kPanelColumns);
+  int64_t k = matrix.getDimSize(1);
+  Type element = matrix.getElementType();
+  if (element.isF32())
+    return RankedTensorType::get({panels, k, kPanelColumns}, element);
+  return RankedTensorType::get(
+      {panels, llvm::divideCeilSigned(k, 2), kPanelColumns, 2}, element);
+}
+
+LogicalResult PackOp::verify() {
+  auto input = member(getInput().getType());
+  Type element = input.getElementType();
+  if (input.getRank() != 2 || (!element.isF32() && !element.isBF16()))
+    return emitOpError("packs matrices of f32 or bf16, got ")
+           << getInput().getType();
+  Type expected = packedType(getInput().getType());
+  if (getType() != expected)
+    return emitOpError("result must have type ") << expected;
+  return success();
+}
+
+LogicalResult RopeTableOp::verify() {
+  auto type = cast<RankedTensorType>(getType());
+  int64_t pairs = getFrequencies().size();
+  if (type.getRank() != 3 || type.getDimSize(1) != 2 ||
+      type.getDimSize(2) != pairs || !type.getElementType().isF32())
+    return emitOpError("result must be f32 [positions, 2, ")
+           << pairs << "], got " << type;
+  return success();
+}

@@ -1,0 +1,285 @@
+//===- MoeVerify.cpp - What moe ops require of their operands -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+
+static constexpr int64_t kAny = ShapedType::kDynamic;
+
+LogicalResult moec::verifyDps(DestinationStyleOpInterface op) {
+  bool anyTensor = false, anyMemref = false;
+  for (Value operand : op->getOperands()) {
+    anyTensor |= isa<TensorType>(operand.getType());
+    anyMemref |= isa<MemRefType>(operand.getType());
+  }
+  if (anyTensor && anyMemref)
+    return op->emitOpError("mixes tensor and memref operands");
+  auto inits = op.getDpsInits();
+  if (inits.empty())
+    return op->emitOpError("expects at least one output");
+  size_t expected = anyMemref ? 0 : inits.size();
+  if (op->getNumResults() != expected)
+    return op->emitOpError("expects ")
+           << expected << " results, one for each output "
+           << "tensor, got " << op->getNumResults();
+  for (auto [result, init] : llvm::zip(op->getResults(), inits))
+    if (result.getType() != init.getType())
+      return op->emitOpError("result type ")
+             << result.getType() << " differs from its output's, "
+             << init.getType();
+  return success();
+}
+
+LogicalResult moec::verifyShape(Operation *op, Value value, StringRef what,
+                                ArrayRef<int64_t> shape, Type element) {
+  auto type = cast<ShapedType>(value.getType());
+  if (type.getRank() != static_cast<int64_t>(shape.size()))
+    return op->emitOpError() << what << " must have rank " << shape.size()
+                             << ", got " << type;
+  for (auto [i, pair] : llvm::enumerate(llvm::zip(type.getShape(), shape))) {
+    auto [actual, wanted] = pair;
+    if (!ShapedType::isDynamic(wanted) && !ShapedType::isDynamic(actual) &&
+        actual != wanted)
+      return op->emitOpError()
+             << what << " must have size " << wanted << " in dimension " << i
+             << ", got " << type;
+  }
+  if (element && type.getElementType() != element)
+    return op->emitOpError()
+           << what << " must have elements of type " << element << ", got "
+           << type;
+  return success();
+}
+
+static int64_t dim(Value value, unsigned i) {
+  return cast<ShapedType>(value.getType()).getDimSize(i);
+}
+
+static LogicalResult verifyOuts(Operation *op, OperandRange outs,
+                                size_t number) {
+  if (outs.size() != number)
+    return op->emitOpError("expects ")
+           << number << " outputs, got " << outs.size();
+  return success();
+}
+
+/// What the choice of experts needs, whatever computes the logits.
+static LogicalResult verifyRouting(Operation *op, RoutingAttr routing,
+                                   int64_t experts, Value bias, Value ids,
+                                   Value weights) {
+  MLIRContext *context = op->getContext();
+  Type i32 = IntegerType::get(context, 32), f32 = Float32Type::get(context);
+  int64_t k = routing.getK();
+  if (k > experts)
+    return op->emitOpError("chooses k = ")
+           << k << " of only " << experts << " experts";
+  if (experts % routing.getGroups())
+    return op->emitOpError() << experts << " experts do not divide into "
+                             << routing.getGroups() << " groups";
+  if (routing.getNullExperts() >= experts)
+    return op->emitOpError("null_experts = ")
+           << routing.getNullExperts() << " leaves none of " << experts
+           << " experts";
+  if (routing.getPolicy() == Policy::Table && bias)
+    return op->emitOpError("a table of experts has no selection bias");
+  if (bias && failed(verifyShape(op, bias, "bias", {experts}, f32)))
+    return failure();
+  if (failed(verifyShape(op, ids, "ids", {kAny, k}, i32)))
+    return failure();
+  return verifyShape(op, weights, "weights", {kAny, k}, f32);
+}
+
+LogicalResult RouteOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 2)))
+    return failure();
+  if (failed(verifyShape(*this, getLogits(), "logits", {kAny, kAny},
+                         Float32Type::get(getContext()))))
+    return failure();
+  return verifyRouting(*this, getRouting(), dim(getLogits(), 1), getBias(),
+                       getOuts()[0], getOuts()[1]);
+}
+
+LogicalResult GateOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 3)))
+    return failure();
+  Type f32 = Float32Type::get(getContext());
+  if (failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
+      failed(verifyShape(*this, getOuts()[2], "logits", {kAny, kAny}, f32)))
+    return failure();
+  int64_t experts = dim(getOuts()[2], 1);
+  auto weight = cast<ShapedType>(getWeight().getType());
+  if (weight.getRank() == 2 &&
+      failed(verifyShape(*this, getWeight(), "weight",
+                         {experts, dim(getX(), 1)})))
+    return failure();
+  if (getLogitBias() && failed(verifyShape(*this, getLogitBias(), "logit_bias",
+                                           {experts}, f32)))
+    return failure();
+  return verifyRouting(*this, getRouting(), experts, getBias(), getOuts()[0],
+                       getOuts()[1]);
+}
+
+LogicalResult PlanOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 5)))
+    return failure();
+  Type i32 = IntegerType::get(getContext(), 32);
+  if (failed(verifyShape(*this, getIds(), "ids", {kAny, kAny}, i32)))
+    return failure();
+  int64_t k = dim(getIds(), 1);
+  if (failed(verifyShape(*this, getOuts()[0], "offsets", {kAny}, i32)))
+    return failure();
+  int64_t end = dim(getOuts()[0], 0);
+  if (ShapedType::isDynamic(end))
+    return emitOpError("offsets must have a static size");
+  return success(
+      succeeded(verifyShape(*this, getOuts()[1], "active", {end}, i32)) &&
+      succeeded(verifyShape(*this, getOuts()[2], "row_token", {kAny}, i32)) &&
+      succeeded(
+          verifyShape(*this, getOuts()[3], "token_row", {kAny, k}, i32)) &&
+      succeeded(
+          verifyShape(*this, getOuts()[4], "token_slot", {kAny, k}, i32)));
+}
+
+LogicalResult CombineOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
+    return failure();
+  Type i32 = IntegerType::get(getContext(), 32);
+  Type f32 = Float32Type::get(getContext());
+  if (failed(verifyShape(*this, getRows(), "rows", {kAny, kAny})) ||
+      failed(verifyShape(*this, getWeights(), "weights", {kAny, kAny}, f32)))
+    return failure();
+  int64_t k = dim(getWeights(), 1), width = dim(getRows(), 1);
+  if (failed(
+          verifyShape(*this, getTokenRow(), "token_row", {kAny, k}, i32)) ||
+      failed(
+          verifyShape(*this, getTokenSlot(), "token_slot", {kAny, k}, i32)))
+    return failure();
+  for (Value addend : getAddends())
+    if (failed(verifyShape(*this, addend, "addend", {kAny, width})))
+      return failure();
+  return verifyShape(*this, getOuts()[0], "y", {kAny, width});
+}
+
+/// Checks the arguments and the result of a region that stands for a
+/// computation on rows.
+static LogicalResult verifyRowRegion(Operation *op, Block &body, Value x,
+                                     ArrayRef<Type> params, Value out) {
+  if (body.getNumArguments() != params.size() + 1)
+    return op->emitOpError("region expects ")
+           << params.size() + 1 << " arguments (rows, then one for each "
+           << "weight), got " << body.getNumArguments();
+  auto rows = dyn_cast<RankedTensorType>(body.getArgument(0).getType());
+  auto xType = cast<ShapedType>(x.getType());
+  if (!rows || rows.getRank() != 2 ||
+      rows.getElementType() != xType.getElementType() ||
+      rows.getDimSize(1) != xType.getDimSize(1))
+    return op->emitOpError("region argument 0 must hold rows of x, got ")
+           << body.getArgument(0).getType();
+  for (auto [i, type] : llvm::enumerate(params))
+    if (body.getArgument(i + 1).getType() != type)
+      return op->emitOpError("region argument ")
+             << i + 1 << " must have type " << type << ", got "
+             << body.getArgument(i + 1).getType();
+  auto yield = cast<YieldOp>(body.getTerminator());
+  auto yielded = yield.getValues().size() == 1
+                     ? dyn_cast<RankedTensorType>(
+                           yield.getValues().front().getType())
+                     : RankedTensorType();
+  auto outType = cast<ShapedType>(out.getType());
+  if (!yielded || yielded.getRank() != 2 ||
+      yielded.getDimSize(1) != outType.getDimSize(1) ||
+      yielded.getElementType() != outType.getElementType())
+    return op->emitOpError("region must yield rows of the output type ")
+           << outType;
+  return success();
+}
+
+LogicalResult ExpertsOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
+    return failure();
+  if (getBanks().empty())
+    return emitOpError("expects at least one bank");
+  SmallVector<Type> members;
+  int64_t experts = 0;
+  for (Value bank : getBanks()) {
+    auto type = cast<BankType>(bank.getType());
+    if (experts && type.getExperts() != experts)
+      return emitOpError("banks must have the same number of experts, got ")
+             << experts << " and " << type.getExperts();
+    experts = type.getExperts();
+    members.push_back(type.getMember());
+  }
+  return verifyRowRegion(*this, getBody().front(), getX(), members,
+                         getOuts()[0]);
+}
+
+LogicalResult SharedOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
+    return failure();
+  return verifyRowRegion(*this, getBody().front(), getX(),
+                         llvm::to_vector(getParams().getTypes()),
+                         getOuts()[0]);
+}
+
+LogicalResult GroupedMatmulOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
+    return failure();
+  size_t banks = getBanks().size();
+  if (banks < 1 || banks > 2)
+    return emitOpError("expects one or two banks, got ") << banks;
+  if (banks == 2 && getBanks()[0].getType() != getBanks()[1].getType())
+    return emitOpError("banks must have the same type");
+  if (bool(getOffsets()) != bool(getActive()))
+    return emitOpError("offsets and active need each other");
+  if (getGather() && !getOffsets())
+    return emitOpError("gather needs offsets");
+  if (isa<BankType>(getBanks()[0].getType()) && !getOffsets())
+    return emitOpError("a bank of experts needs offsets");
+  if (failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
+      failed(verifyShape(*this, getOuts()[0], "output", {kAny, kAny})))
+    return failure();
+  for (Value extra : getExtras()) {
+    auto type = cast<ShapedType>(extra.getType());
+    bool column = type.getRank() == 1 && type.getDimSize(0) == getN();
+    bool row = type.getRank() == 2 && type.getDimSize(1) == 1;
+    bool full = type.getRank() == 2 && type.getDimSize(1) == getN();
+    if (!column && !row && !full)
+      return emitOpError("an extra must be [R, N], [R, 1] or [N] with N = ")
+             << getN() << ", got " << type;
+  }
+  Block &body = getEpilogue().front();
+  if (body.getNumArguments() != banks + getExtras().size())
+    return emitOpError("epilogue expects ")
+           << banks + getExtras().size() << " arguments, got "
+           << body.getNumArguments();
+  for (size_t i = 0; i < banks; ++i)
+    if (!body.getArgument(i).getType().isF32())
+      return emitOpError("epilogue argument ") << i << " must be f32";
+  for (auto [arg, extra] :
+       llvm::zip(body.getArguments().drop_front(banks), getExtras()))
+    if (arg.getType() != cast<ShapedType>(extra.getType()).getElementType())
+      return emitOpError("epilogue argument must have the element type of its "
+                         "extra, got ")
+             << arg.getType();
+  auto yield = cast<YieldOp>(body.getTerminator());
+  Type element = cast<ShapedType>(getOuts()[0].getType()).getElementType();
+  if (yield.getValues().size() != 1 ||
+      yield.getValues().front().getType() != element)
+    return emitOpError("epilogue must yield one ") << element;
+  for (Operation &inner : body.without_terminator())
+    if (!OpTrait::hasElementwiseMappableTraits(&inner) &&
+        !isa<arith::ConstantOp>(inner))
+      return emitOpError("epilogue holds '")
+             << inner.getName() << "', which is not elementwise";
+  return success();
+}

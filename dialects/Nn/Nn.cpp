@@ -1,0 +1,237 @@
+//===- Nn.cpp - The nn dialect: types, effects, verifiers -----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Nn/Nn.h"
+#include "dialects/Moe/Moe.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::nn;
+
+#include "dialects/Nn/NnDialect.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Nn/NnTypes.cpp.inc"
+
+using Effects =
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
+
+static constexpr int64_t kAny = ShapedType::kDynamic;
+
+void NnDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialects/Nn/NnTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Nn/NnOps.cpp.inc"
+      >();
+}
+
+//===----------------------------------------------------------------------===//
+// State
+//===----------------------------------------------------------------------===//
+
+LogicalResult StateType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                int64_t heads, int64_t key, int64_t value,
+                                Type element, int64_t sequences,
+                                int64_t positions) {
+  if (heads < 1 || key < 1 || value < 1 || sequences < 1 || positions < 1)
+    return emitError() << "all sizes of a state must be at least 1";
+  if (!element.isF32() && !element.isBF16())
+    return emitError() << "a state holds f32 or bf16, got " << element;
+  return success();
+}
+
+static int64_t blocksOfContext(StateType type) {
+  return llvm::divideCeil(type.getPositions(), StateType::blockPositions);
+}
+
+int64_t StateType::getBlocks() const {
+  return getSequences() * blocksOfContext(*this);
+}
+
+MemRefType StateType::getKeyPoolType() const {
+  return MemRefType::get({getBlocks(), getHeads(), getKey(), blockPositions},
+                         getElement());
+}
+
+MemRefType StateType::getValuePoolType() const {
+  return MemRefType::get({getBlocks(), getHeads(), blockPositions, getValue()},
+                         getElement());
+}
+
+MemRefType StateType::getTableType() const {
+  return MemRefType::get({getSequences(), blocksOfContext(*this)},
+                         IntegerType::get(getContext(), 32));
+}
+
+/// One state, or the three buffers that it is resolved to.
+static LogicalResult verifyState(Operation *op, OperandRange state) {
+  if (state.size() == 1 && isa<StateType>(state[0].getType()))
+    return success();
+  if (state.size() == 3 && llvm::all_of(state.getTypes(), [](Type type) {
+        return isa<MemRefType>(type);
+      }))
+    return success();
+  return op->emitOpError("expects one !nn.state, or a key pool, a value pool "
+                         "and a block table");
+}
+
+//===----------------------------------------------------------------------===//
+// Effects
+//===----------------------------------------------------------------------===//
+
+void RmsNormOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void RopeOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void GatherRowsOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+}
+void TokenSlotsOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+}
+
+// A state is no SSA value that changes: reading and writing it orders the ops,
+// on tensors too.
+void AttentionOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+  for (OpOperand &state : getStateMutable())
+    effects.emplace_back(MemoryEffects::Read::get(), &state);
+}
+
+void AppendOp::getEffects(Effects &effects) {
+  for (OpOperand &operand : (*this)->getOpOperands())
+    if (isa<MemRefType>(operand.get().getType()))
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  for (OpOperand &state : getStateMutable())
+    effects.emplace_back(MemoryEffects::Write::get(), &state);
+}
+
+//===----------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------===//
+
+static int64_t dim(Value value, unsigned i) {
+  return cast<ShapedType>(value.getType()).getDimSize(i);
+}
+
+static LogicalResult verifyOneOut(DestinationStyleOpInterface op) {
+  if (failed(verifyDps(op)))
+    return failure();
+  if (op.getNumDpsInits() != 1)
+    return op->emitOpError("expects 1 output, got ") << op.getNumDpsInits();
+  return success();
+}
+
+static Type i32(Operation *op) { return IntegerType::get(op->getContext(), 32); }
+static Type f32(Operation *op) { return Float32Type::get(op->getContext()); }
+
+LogicalResult RmsNormOp::verify() {
+  if (failed(verifyOneOut(*this)) ||
+      failed(verifyShape(*this, getX(), "x", {kAny, kAny})))
+    return failure();
+  int64_t width = dim(getX(), 1), size = getSize();
+  if (size < 1 || width % size)
+    return emitOpError("size must divide the width ")
+           << width << ", got " << size;
+  if (getWeight() &&
+      failed(verifyShape(*this, getWeight(), "weight", {size}, f32(*this))))
+    return failure();
+  return verifyShape(*this, getOuts()[0], "output", {kAny, width});
+}
+
+LogicalResult RopeOp::verify() {
+  if (failed(verifyOneOut(*this)) ||
+      failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
+      failed(verifyShape(*this, getTable(), "table", {kAny, 2, kAny},
+                         f32(*this))) ||
+      failed(verifyShape(*this, getPositions(), "positions", {kAny},
+                         i32(*this))))
+    return failure();
+  int64_t width = dim(getX(), 1), size = getSize();
+  if (size < 1 || width % size)
+    return emitOpError("size must divide the width ")
+           << width << ", got " << size;
+  if (2 * dim(getTable(), 2) > size)
+    return emitOpError("turns ")
+           << 2 * dim(getTable(), 2) << " elements of heads of only " << size;
+  return verifyShape(*this, getOuts()[0], "output", {kAny, width});
+}
+
+LogicalResult GatherRowsOp::verify() {
+  if (failed(verifyOneOut(*this)) ||
+      failed(verifyShape(*this, getIndices(), "indices", {kAny}, i32(*this))) ||
+      failed(verifyShape(*this, getOuts()[0], "output", {kAny, kAny})))
+    return failure();
+  auto table = cast<ShapedType>(getTable().getType());
+  if (table.getRank() == 2)
+    return verifyShape(*this, getTable(), "table",
+                       {kAny, dim(getOuts()[0], 1)});
+  if (table.getRank() != 3 && table.getRank() != 4)
+    return emitOpError("table must be a matrix, packed or not, got ") << table;
+  return success();
+}
+
+LogicalResult TokenSlotsOp::verify() {
+  if (failed(verifyOneOut(*this)) ||
+      failed(verifyShape(*this, getSeqOffsets(), "seq_offsets", {kAny},
+                         i32(*this))) ||
+      failed(verifyShape(*this, getSlots(), "slots", {kAny}, i32(*this))))
+    return failure();
+  return verifyShape(*this, getOuts()[0], "output", {kAny}, i32(*this));
+}
+
+static LogicalResult verifyTokens(Operation *op, Value positions, Value slots) {
+  return success(
+      succeeded(verifyShape(op, positions, "positions", {kAny}, i32(op))) &&
+      succeeded(verifyShape(op, slots, "token_slots", {kAny}, i32(op))));
+}
+
+LogicalResult AppendOp::verify() {
+  if (failed(verifyState(*this, getState())) ||
+      failed(verifyTokens(*this, getPositions(), getTokenSlots())))
+    return failure();
+  auto state = dyn_cast<StateType>(getState()[0].getType());
+  if (!state)
+    return success();
+  if (failed(verifyShape(*this, getKeys(), "keys",
+                         {kAny, state.getHeads() * state.getKey()})))
+    return failure();
+  return verifyShape(*this, getValues(), "values",
+                     {kAny, state.getHeads() * state.getValue()});
+}
+
+LogicalResult AttentionOp::verify() {
+  if (failed(verifyOneOut(*this)) || failed(verifyState(*this, getState())) ||
+      failed(verifyTokens(*this, getPositions(), getTokenSlots())))
+    return failure();
+  int64_t heads = getHeads(), kvHeads = getKvHeads();
+  if (heads < 1 || kvHeads < 1 || heads % kvHeads)
+    return emitOpError("query heads must be a multiple of the key-value "
+                       "heads, got ")
+           << heads << " and " << kvHeads;
+  if (getWindow() < 0)
+    return emitOpError("window must not be negative, got ") << getWindow();
+  auto state = dyn_cast<StateType>(getState()[0].getType());
+  if (!state)
+    return success();
+  if (state.getHeads() != kvHeads)
+    return emitOpError("has ")
+           << kvHeads << " key-value heads, its state " << state.getHeads();
+  if (failed(verifyShape(*this, getQ(), "q", {kAny, heads * state.getKey()})))
+    return failure();
+  return verifyShape(*this, getOuts()[0], "output",
+                     {kAny, heads * state.getValue()});
+}
+
+#define GET_OP_CLASSES
+#include "dialects/Nn/NnOps.cpp.inc"

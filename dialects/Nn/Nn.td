@@ -1,0 +1,172 @@
+//===- Nn.td - What upstream dialects cannot say about layers -*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_DIALECTS_NN_NN
+#define MOEC_DIALECTS_NN_NN
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/OpBase.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Nn_Dialect : Dialect {
+  let name = "nn";
+  let cppNamespace = "::moec::nn";
+  let summary = "attention over state, rotary embedding, normalisation";
+  let description = [{
+    What upstream dialects cannot say: operations on the state of sequences, which lives across steps and is
+    never a value, and those whose reductions must have one fixed order. A batch is ragged: T tokens of S sequences lie one after
+    another. Compute ops are in destination-passing style, on tensors before bufferization and on memrefs after it.
+  }];
+  let useDefaultTypePrinterParser = 1;
+}
+
+def Nn_StateType : TypeDef<Nn_Dialect, "State"> {
+  let mnemonic = "state";
+  let summary = "keys and values of all sequences for one layer";
+  let description = [{
+    `!nn.state<heads = 2, key = 24, value = 24, element = f32, sequences = 8, positions = 256>`. Positions are stored in blocks of
+    32; a table, which belongs to the session, maps the blocks of each slot to storage. A block of keys is
+    [heads, key, 32] (a panel, as a matrix product wants it), one of values [heads, 32, value]. A state is a
+    reference: ops on it have memory effects, and nothing copies it.
+  }];
+  let parameters = (ins "int64_t":$heads, "int64_t":$key, "int64_t":$value,
+                        "::mlir::Type":$element, "int64_t":$sequences, "int64_t":$positions);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    static constexpr int64_t blockPositions = 32;
+    /// Blocks of the pool: enough for every sequence at full length.
+    int64_t getBlocks() const;
+    ::mlir::MemRefType getKeyPoolType() const;   // [blocks, heads, key, 32]
+    ::mlir::MemRefType getValuePoolType() const; // [blocks, heads, 32, value]
+    ::mlir::MemRefType getTableType() const;     // i32 [sequences, blocks of the context]
+  }];
+}
+
+class Nn_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Nn_Dialect, mnemonic, traits>;
+
+def Nn_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef]>;
+/// One `!nn.state`; or, once it is resolved, its key pool, value pool and table.
+def Nn_StateOperand : AnyTypeOf<[Nn_StateType, AnyStridedMemRef]>;
+
+class Nn_ComputeOp<string mnemonic, list<Trait> traits = []>
+    : Nn_Op<mnemonic, !listconcat(traits, [
+        DestinationStyleOpInterface,
+        DeclareOpInterfaceMethods<MemoryEffectsOpInterface>])> {
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+  }];
+}
+
+def Nn_RmsNormOp : Nn_ComputeOp<"rms_norm", [AttrSizedOperandSegments]> {
+  let summary = "root-mean-square normalisation over the last dimension";
+  let description = [{
+    `y = x / sqrt(mean(x^2) + eps) * (weight + offset)` over chunks of `size` elements of the last dimension (its whole length for a norm over the full width; the
+    size of a head for one per head), in f32, rounded once to the output's element type.
+
+    ins: `x` [T, D], `weight` f32 [size]; outs: `y` [T, D]; D is a multiple of size.
+  }];
+  let arguments = (ins Nn_Shaped:$x, Optional<Nn_Shaped>:$weight, Variadic<Nn_Shaped>:$outs,
+                       I64Attr:$size, F64Attr:$eps, DefaultValuedAttr<F64Attr, "0.0">:$offset);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $x `:` type($x) `)` (`weight` `(` $weight^ `:` type($weight) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+def Nn_RopeOp : Nn_ComputeOp<"rope"> {
+  let summary = "rotary position embedding of heads";
+  let description = [{
+    Turns the pairs (i, i + d/2) of the first d elements of each head of `size` elements by the angle of the token's position; d is the
+    width of the table. The rest of the head is copied.
+
+    ins: `x` [T, heads * size], `table` f32 [positions, 2, d/2] (`moe.rope_table`), `positions` i32 [T]; outs: like x.
+  }];
+  let arguments = (ins Nn_Shaped:$x, Nn_Shaped:$table, Nn_Shaped:$positions,
+                       Variadic<Nn_Shaped>:$outs, I64Attr:$size);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $x `,` $table `,` $positions `:` type($x) `,` type($table) `,` type($positions) `)`
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+def Nn_GatherRowsOp : Nn_ComputeOp<"gather_rows"> {
+  let summary = "rows of a table, widened to the output's element type";
+  let description = [{
+    `y[i] = table[indices[i]]`: token embeddings, and the choice of the rows whose logits are wanted. `table` may be the packed form of an
+    embedding [V, H] that is an output matrix too; `columns` is then H.
+
+    ins: `table` [V, H], `indices` i32 [N]; outs: [N, H].
+  }];
+  let arguments = (ins Nn_Shaped:$table, Nn_Shaped:$indices, Variadic<Nn_Shaped>:$outs);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $table `,` $indices `:` type($table) `,` type($indices) `)`
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+def Nn_TokenSlotsOp : Nn_ComputeOp<"token_slots"> {
+  let summary = "the slot of every token of a ragged batch";
+  let description = [{
+    `y[t] = slots[s]` for `seq_offsets[s] <= t < seq_offsets[s + 1]`.
+
+    ins: `seq_offsets` i32 [S + 1], `slots` i32 [S]; outs: i32 [T].
+  }];
+  let arguments = (ins Nn_Shaped:$seq_offsets, Nn_Shaped:$slots, Variadic<Nn_Shaped>:$outs);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $seq_offsets `,` $slots `:` type($seq_offsets) `,` type($slots) `)`
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+def Nn_StateOp : Nn_Op<"state_ref", [Pure]> {
+  let summary = "a state of the model, by number";
+  let arguments = (ins I64Attr:$index);
+  let results = (outs Nn_StateType:$result);
+  let assemblyFormat = "$index attr-dict `:` type($result)";
+}
+
+def Nn_AppendOp : Nn_Op<"append", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "store the keys and values of the tokens of a step";
+  let description = [{
+    ins: `keys` [T, heads * key], `values` [T, heads * value], `positions` i32 [T], `token_slots` i32 [T]; writes the state.
+  }];
+  let arguments = (ins Nn_Shaped:$keys, Nn_Shaped:$values, Nn_Shaped:$positions,
+                       Nn_Shaped:$token_slots, Variadic<Nn_StateOperand>:$state);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $keys `,` $values `,` $positions `,` $token_slots `:` type($keys) `,`
+    type($values) `,` type($positions) `,` type($token_slots) `)` `state` `(` $state `:` type($state) `)`
+  }];
+}
+
+def Nn_AttentionOp : Nn_ComputeOp<"attention", [AttrSizedOperandSegments]> {
+  let summary = "causal attention of the tokens of a step over the state of their sequences";
+  let description = [{
+    For a token at position p of its sequence and query head h, over the stored positions j <= p (and j > p - window when there is a window):
+    softmax of `scale * q . key_j`, times the values. Query head h reads head `h / (query heads / state heads)` of the state.
+    Blocks of 32 positions, aligned to absolute positions, are reduced in ascending order with a running maximum, so
+    that the result depends on nothing but the sequence.
+
+    ins: `q` [T, heads * key], `positions` i32 [T], `token_slots` i32 [T]; outs: [T, heads * value].
+  }];
+  let arguments = (ins Nn_Shaped:$q, Nn_Shaped:$positions, Nn_Shaped:$token_slots,
+                       Variadic<Nn_StateOperand>:$state, Variadic<Nn_Shaped>:$outs,
+                       I64Attr:$heads, I64Attr:$kv_heads, F64Attr:$scale,
+                       DefaultValuedAttr<I64Attr, "0">:$window);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $q `,` $positions `,` $token_slots `:` type($q) `,` type($positions) `,`
+    type($token_slots) `)` `state` `(` $state `:` type($state) `)`
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+#endif // MOEC_DIALECTS_NN_NN
