@@ -1,0 +1,54 @@
+//===- Pipeline.h - Phases and their pipelines ------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_PASSES_PIPELINE_H
+#define MOEC_PASSES_PIPELINE_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <optional>
+
+namespace mlir {
+class DialectRegistry;
+class OpPassManager;
+} // namespace mlir
+
+namespace moec {
+
+enum class Phase {
+#define MOEC_PHASE(Id, Name, Summary) Id,
+#include "passes/Phases.def"
+};
+
+struct PhaseInfo {
+  Phase phase;
+  llvm::StringRef name;
+  llvm::StringRef summary;
+};
+
+/// All phases, in order.
+llvm::ArrayRef<PhaseInfo> phases();
+std::optional<Phase> phaseByName(llvm::StringRef name);
+
+struct PipelineOptions {
+  /// Kernels by the generic lowering through linalg instead of register tiles.
+  bool fallback = false;
+  /// Keep all taps, not only those that every artifact has.
+  bool taps = false;
+};
+
+/// Adds the passes of one phase; `Phase::Import` only checks its contract.
+void buildPhase(Phase phase, mlir::OpPassManager &pm,
+                const PipelineOptions &options);
+
+/// Everything that a context needs: dialects, interfaces, and all passes in the
+/// global registry.
+void registerAll(mlir::DialectRegistry &registry);
+
+} // namespace moec
+
+#endif // MOEC_PASSES_PIPELINE_H
