@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 
 import lit.formats
 import lit.util
@@ -19,6 +20,11 @@ config.suffixes = [".mlir", ".test"]
 config.excludes = ["Inputs", "data"]
 config.test_source_root = os.path.join(config.moec_source, "test")
 config.test_exec_root = os.path.join(config.moec_build, "test")
+
+# The environment that `make setup` makes, with the packages the tests compare
+# against.
+venv_python = os.path.join(config.moec_source, ".venv", "bin", "python")
+python = venv_python if os.path.exists(venv_python) else sys.executable
 
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.moec_build, "bin"), config.llvm_tools, os.environ["PATH"]]
@@ -32,7 +38,7 @@ if lit.util.killProcessAndChildrenIsSupported()[0]:
     lit_config.maxIndividualTestTime = 600
 
 config.substitutions += [
-    ("%python", config.moec_python),
+    ("%python", python),
     ("%cc", config.moec_c_compiler),
     ("%cxx", config.moec_cxx_compiler),
     ("%src_root", config.moec_source),
@@ -52,7 +58,7 @@ def cpu_flags():
 
 
 def has_module(name):
-    command = [config.moec_python, "-c", f"import {name}"]
+    command = [python, "-c", f"import {name}"]
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
