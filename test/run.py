@@ -303,6 +303,10 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     build = pathlib.Path(arguments.build).resolve()
+    if not (build / "tests.json").exists():
+        print(f"{build} is not configured; run make build, or name a build by --build")
+        print(summary([Outcome("build", FAILED)]))
+        return True
     tests = json.loads((build / "tests.json").read_text())
     setting = Setting(
         source=pathlib.Path(tests["source"]),
