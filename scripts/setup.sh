@@ -35,7 +35,7 @@ missing() {
 unavailable() {
   local package
   for package in "$@"; do
-    LC_ALL=C apt-cache policy "$package" | grep -q '^  Candidate: [^(]' ||
+    [[ $(LC_ALL=C apt-cache policy "$package") =~ Candidate:\ [^\(] ]] ||
       printf '%s\n' "$package"
   done
 }
