@@ -1,0 +1,92 @@
+//===- Elements.cpp - Elements of tensors as float ------------------------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The loops over whole tensors. Each element goes through memcpy because the
+// data of a file may lie at any address; compilers turn that into plain loads.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Weights/Elements.h"
+
+#include <cstring>
+
+namespace moec::weights {
+
+static_assert(std::endian::native == std::endian::little,
+              "the files are little-endian and are read in place");
+
+namespace {
+
+Status checkSpans(DType type, size_t numBytes, size_t numElements) {
+  if (!isFloatConvertible(type))
+    return Status::failure(ErrorCode::UnsupportedType,
+                           "elements of type " + std::string(name(type)) +
+                               " cannot be converted to or from float; F32, "
+                               "F16 and BF16 can");
+  size_t size = bitWidth(type) / 8;
+  if (numBytes % size == 0 && numBytes / size == numElements)
+    return {};
+  return Status::failure(ErrorCode::InvalidArgument,
+                         std::to_string(numBytes) + " bytes do not hold " +
+                             std::to_string(numElements) + " elements of " +
+                             std::string(name(type)));
+}
+
+template <typename Convert>
+void widen(std::span<const std::byte> bytes, std::span<float> out,
+           Convert convert) {
+  for (size_t i = 0; i < out.size(); ++i) {
+    uint16_t element;
+    std::memcpy(&element, bytes.data() + 2 * i, 2);
+    out[i] = convert(element);
+  }
+}
+
+template <typename Convert>
+void narrow(std::span<const float> values, std::span<std::byte> out,
+            Convert convert) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint16_t element = convert(values[i]);
+    std::memcpy(out.data() + 2 * i, &element, 2);
+  }
+}
+
+} // namespace
+
+bool isFloatConvertible(DType type) {
+  return type == DType::F32 || type == DType::F16 || type == DType::BF16;
+}
+
+Status readFloats(DType type, std::span<const std::byte> bytes,
+                  std::span<float> out) {
+  Status status = checkSpans(type, bytes.size(), out.size());
+  if (!status.ok() || out.empty())
+    return status;
+  if (type == DType::F32)
+    std::memcpy(out.data(), bytes.data(), bytes.size());
+  else if (type == DType::BF16)
+    widen(bytes, out, bf16ToFloat);
+  else
+    widen(bytes, out, f16ToFloat);
+  return {};
+}
+
+Status writeFloats(DType type, std::span<const float> values,
+                   std::span<std::byte> out) {
+  Status status = checkSpans(type, out.size(), values.size());
+  if (!status.ok() || values.empty())
+    return status;
+  if (type == DType::F32)
+    std::memcpy(out.data(), values.data(), out.size());
+  else if (type == DType::BF16)
+    narrow(values, out, floatToBf16);
+  else
+    narrow(values, out, floatToF16);
+  return {};
+}
+
+} // namespace moec::weights
