@@ -171,6 +171,20 @@ def OutlineTasksPass : Pass<"moe-outline-tasks", "::mlir::ModuleOp"> {
 // Cpu
 //===----------------------------------------------------------------------===//
 
+def CpuLowerMatmulPass : Pass<"moe-cpu-lower-matmul", "::mlir::ModuleOp"> {
+  let summary = "matrix products as tasks of register tiles";
+  let description = [{
+    Does: lowers `moe.grouped_matmul` on memrefs with packed weights into an `scf.forall` over (expert or block of rows, chunk of columns), whose tasks pick a
+    variant by their number of rows and run its register tiles; the epilogue runs on the accumulators.
+    Requires: `moe.target` on the module, `variants` on the op.
+    Leaves: scf, vector, memref, arith, math; `x86vector.avx512.dot` where the target multiplies bf16 pairs and the rows are bf16.
+    Rejects: nothing; an op that lacks what is required stays, and the phase's contract names it.
+    No invalid input: every module is legal.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::arith::ArithDialect", "::mlir::x86vector::X86VectorDialect"];
+}
+
 //===----------------------------------------------------------------------===//
 // Fallback
 //===----------------------------------------------------------------------===//
