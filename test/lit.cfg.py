@@ -27,10 +27,17 @@ venv_python = os.path.join(config.moec_source, ".venv", "bin", "python")
 python = venv_python if os.path.exists(venv_python) else sys.executable
 
 config.environment["PATH"] = os.pathsep.join(
-    [os.path.join(config.moec_build, "bin"), config.llvm_tools, os.environ["PATH"]]
+    [
+        os.path.join(config.moec_build, "bin"),
+        config.llvm_tools,
+        os.environ["PATH"],
+        "/usr/local/cuda/bin",
+    ]
 )
 config.environment["PYTHONPATH"] = os.path.join(config.moec_source, "python")
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+config.environment["PYTHONNOUSERSITE"] = "1"
+config.environment["MOEC_BUILD_DIR"] = config.moec_build
 config.environment["LC_ALL"] = "C.UTF-8"
 
 # A hanging test is a failing test.
@@ -69,8 +76,7 @@ features = {
     "avx2": {"avx2", "fma"} <= flags,
     "avx512bf16": {"avx512f", "avx512bw", "avx512vl", "avx512_bf16"} <= flags,
     "avx512vnni": "avx512_vnni" in flags,
-    "ptxas": shutil.which("ptxas") is not None
-    or os.path.exists("/usr/local/cuda/bin/ptxas"),
+    "ptxas": shutil.which("ptxas", path=config.environment["PATH"]) is not None,
     "root": os.geteuid() == 0,
     "tokenizers": has_module("tokenizers"),
 }

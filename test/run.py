@@ -63,7 +63,6 @@ class Setting:
             PYTHONDONTWRITEBYTECODE="1",
             PYTHONNOUSERSITE="1",
             MOEC_BUILD_DIR=str(self.build),
-            ASAN_OPTIONS="abort_on_error=0",
             UBSAN_OPTIONS="print_stacktrace=1",
         )
 
