@@ -171,6 +171,31 @@ def OutlineTasksPass : Pass<"moe-outline-tasks", "::mlir::ModuleOp"> {
 // Cpu
 //===----------------------------------------------------------------------===//
 
+def EmulateIntrinsicsPass : Pass<"moe-cpu-emulate-intrinsics", "::mlir::ModuleOp"> {
+  let summary = "replace target intrinsics by vector arithmetic";
+  let description = [{
+    Does: where the target says `emulate`, replaces the ops of x86vector by arithmetic on vectors that any machine runs, in the same order.
+    Requires: nothing.
+    Leaves: no x86vector op where the target says `emulate`.
+    Rejects: nothing.
+    No invalid input: every module is legal.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
+}
+
+def ExpandMathPass : Pass<"moe-cpu-expand-math", "::mlir::ModuleOp"> {
+  let summary = "functions as polynomials, rounding as arithmetic";
+  let description = [{
+    Does: replaces math functions that no instruction computes by polynomials, and the rounding to bf16 by integer arithmetic where the
+    target has no instruction for it: generated code calls no library.
+    Requires: f32 or vectors of it.
+    Leaves: no function of math but those with an instruction (square root, absolute value, rounding).
+    Rejects: nothing.
+    No invalid input: what is not known stays, and the contract of the phase names it.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+
 def CpuLowerMatmulPass : Pass<"moe-cpu-lower-matmul", "::mlir::ModuleOp"> {
   let summary = "matrix products as tasks of register tiles";
   let description = [{
@@ -188,5 +213,33 @@ def CpuLowerMatmulPass : Pass<"moe-cpu-lower-matmul", "::mlir::ModuleOp"> {
 //===----------------------------------------------------------------------===//
 // Fallback
 //===----------------------------------------------------------------------===//
+
+//===----------------------------------------------------------------------===//
+// Host
+//===----------------------------------------------------------------------===//
+
+def LowerParallelPass : Pass<"moe-lower-parallel", "::mlir::ModuleOp"> {
+  let summary = "parallel regions call the host";
+  let description = [{
+    Does: turns `moe.parallel` into a call of the host's `parallel` with a struct of the arguments and a trampoline to the task; the host
+    becomes a pointer.
+    Requires: arguments whose types have an LLVM form.
+    Leaves: no `moe.parallel`, no `!moe.host`.
+    Rejects: an argument of another type.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect"];
+}
+
+def EmitEntriesPass : Pass<"moe-emit-entries", "::mlir::ModuleOp"> {
+  let summary = "the functions that an artifact exports";
+  let description = [{
+    Does: for every function with `moe.entry`, emits `moec_entry_<name>` with the signature of `moec_entry_fn`, which takes the memrefs out of the environment, the inputs and
+    the outputs and calls the function.
+    Requires: bufferized entries; `moe.env`, `moe.output` on their arguments.
+    Leaves: one exported function for each entry, everything else private.
+    Rejects: an argument that is no memref with the identity layout and not the host.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect"];
+}
 
 #endif // MOEC_PASSES
