@@ -1,0 +1,190 @@
+//===- EvaluateGroupedMatmul.cpp - moe.grouped_matmul ---------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Group by group: the products of its rows with each bank's matrix, then the
+// epilogue row by row. Rows of the output that belong to no group are not
+// numbers, so that nothing can rest on them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+#include "lib/Reference/Elementwise.h"
+#include "lib/Reference/Interpreter.h"
+
+#include <algorithm>
+#include <limits>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+using namespace moec::reference;
+
+namespace {
+
+template <typename Real> class GroupedMatmul {
+public:
+  GroupedMatmul(GroupedMatmulOp op, Interpreter<Real> &interpreter,
+                Frame<Real> &frame)
+      : op(op), interpreter(interpreter), frame(frame),
+        x(frame.tensor(op.getX())),
+        out(realTensor<Real>(frame.tensor(op.getOuts()[0])->shape,
+                             std::numeric_limits<Real>::quiet_NaN())) {
+    for (Value extra : op.getExtras())
+      extras.push_back(frame.tensor(extra));
+  }
+
+  LogicalResult run();
+
+private:
+  LogicalResult readRows();
+  LogicalResult checkExtras();
+  LogicalResult runGroup(int64_t group, int64_t begin, int64_t end);
+  FailureOr<std::vector<Real>> products(unsigned bank, int64_t group,
+                                        const std::vector<int64_t> &rows);
+  Tensor<Real> extraLanes(const Tensor<Real> &extra, int64_t row);
+
+  int64_t n() const { return out.shape[1]; }
+
+  GroupedMatmulOp op;
+  Interpreter<Real> &interpreter;
+  Frame<Real> &frame;
+  TensorRef<Real> x;
+  std::vector<TensorRef<Real>> extras;
+  Tensor<Real> out;
+  std::vector<int64_t> offsets; ///< Where the groups begin, and the end.
+  std::vector<int64_t> rowOf;   ///< The row of x for each row of the output.
+};
+
+/// Finds and checks the groups and the rows of x that they take.
+template <typename Real> LogicalResult GroupedMatmul<Real>::readRows() {
+  int64_t rows = out.rows();
+  offsets = op.getOffsets() ? frame.tensor(op.getOffsets())->ints
+                            : std::vector<int64_t>{0, rows};
+  bool isAscending = std::is_sorted(offsets.begin(), offsets.end());
+  if (static_cast<int64_t>(offsets.size()) != op.getGroups() + 1 ||
+      !isAscending || offsets.front() != 0 || offsets.back() > rows)
+    return op->emitOpError("offsets do not split ")
+           << rows << " rows into " << op.getGroups() << " groups";
+  rowOf = op.getGather() ? frame.tensor(op.getGather())->ints : countUp(rows);
+  if (static_cast<int64_t>(rowOf.size()) < offsets.back())
+    return op->emitOpError("gather has ")
+           << rowOf.size() << " of " << offsets.back() << " rows";
+  for (int64_t r = 0; r < offsets.back(); ++r)
+    if (rowOf[r] < 0 || rowOf[r] >= x->rows())
+      return op->emitOpError("row ")
+             << r << " is made of row " << rowOf[r] << " of " << x->rows();
+  return success();
+}
+
+template <typename Real> LogicalResult GroupedMatmul<Real>::checkExtras() {
+  for (const TensorRef<Real> &extra : extras) {
+    bool isColumn = extra->shape == Shape{n()};
+    bool isRow = extra->shape == Shape{out.rows(), 1};
+    if (!isColumn && !isRow && extra->shape != out.shape)
+      return op->emitOpError("extra ")
+             << toString(extra->shape) << " does not fit the output "
+             << toString(out.shape);
+  }
+  return success();
+}
+
+template <typename Real>
+FailureOr<std::vector<Real>>
+GroupedMatmul<Real>::products(unsigned bank, int64_t group,
+                              const std::vector<int64_t> &rows) {
+  Value value = op.getBanks()[bank];
+  std::vector<Real> sums(rows.size() * n());
+  if (auto type = dyn_cast<BankType>(value.getType())) {
+    const auto &name = std::get<BankRef>(frame.values.at(value)).name;
+    auto member = interpreter.load(op, name, group, type.getMember());
+    if (failed(member))
+      return failure();
+    if (!isMatrix((*member)->shape, n(), x->width()))
+      return op->emitOpError("has members ")
+             << toString((*member)->shape) << " for a product of " << x->width()
+             << " to " << n() << " columns";
+    product(*x, rows, matrixOf<Real>(**member, n(), x->width()), sums.data());
+    return sums;
+  }
+  auto matrix = frame.matrix(op, value, n(), x->width());
+  if (failed(matrix))
+    return failure();
+  product(*x, rows, *matrix, sums.data());
+  return sums;
+}
+
+/// What the epilogue sees of an extra in one row of the output.
+template <typename Real>
+Tensor<Real> GroupedMatmul<Real>::extraLanes(const Tensor<Real> &extra,
+                                             int64_t row) {
+  if (extra.shape.size() == 1)
+    return extra;
+  Tensor<Real> lanes;
+  lanes.shape = {extra.shape[1]};
+  int64_t begin = row * extra.shape[1], end = begin + extra.shape[1];
+  if (extra.ints.empty())
+    lanes.reals.assign(extra.reals.begin() + begin, extra.reals.begin() + end);
+  else
+    lanes.ints.assign(extra.ints.begin() + begin, extra.ints.begin() + end);
+  return lanes;
+}
+
+template <typename Real>
+LogicalResult GroupedMatmul<Real>::runGroup(int64_t group, int64_t begin,
+                                            int64_t end) {
+  std::vector<int64_t> rows(rowOf.begin() + begin, rowOf.begin() + end);
+  std::vector<std::vector<Real>> sums;
+  for (unsigned bank = 0; bank < op.getBanks().size(); ++bank) {
+    auto of = products(bank, group, rows);
+    if (failed(of))
+      return failure();
+    sums.push_back(std::move(*of));
+  }
+  for (int64_t r = begin; r < end; ++r) {
+    std::vector<Tensor<Real>> arguments;
+    for (const std::vector<Real> &of : sums) {
+      auto first = of.begin() + (r - begin) * n();
+      arguments.push_back({{n()}, {first, first + n()}, {}});
+    }
+    for (const TensorRef<Real> &extra : extras)
+      arguments.push_back(extraLanes(*extra, r));
+    auto yielded = evaluateLanes(op.getEpilogue().front(), arguments);
+    if (failed(yielded))
+      return failure();
+    const std::vector<Real> &lanes = yielded->front().reals;
+    for (int64_t c = 0; c < n(); ++c)
+      out.row(r)[c] = lanes[lanes.size() == 1 ? 0 : c];
+  }
+  return success();
+}
+
+template <typename Real> LogicalResult GroupedMatmul<Real>::run() {
+  if (failed(readRows()) || failed(checkExtras()))
+    return failure();
+  for (size_t group = 0; group + 1 < offsets.size(); ++group) {
+    int64_t begin = offsets[group], end = offsets[group + 1];
+    if (begin < end && failed(runGroup(group, begin, end)))
+      return failure();
+  }
+  return setResult(op, 0, op.getOuts()[0], std::move(out), frame);
+}
+
+} // namespace
+
+template <typename Real>
+LogicalResult reference::evaluateGroupedMatmul(Operation *op,
+                                               Interpreter<Real> &interpreter,
+                                               Frame<Real> &frame) {
+  return GroupedMatmul<Real>(cast<GroupedMatmulOp>(op), interpreter, frame)
+      .run();
+}
+
+template LogicalResult reference::evaluateGroupedMatmul(Operation *,
+                                                        Interpreter<float> &,
+                                                        Frame<float> &);
+template LogicalResult reference::evaluateGroupedMatmul(Operation *,
+                                                        Interpreter<double> &,
+                                                        Frame<double> &);

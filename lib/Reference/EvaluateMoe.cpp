@@ -1,0 +1,270 @@
+//===- EvaluateMoe.cpp - The moe dialect ----------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Routing, experts, plan, combine, weights and taps.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+#include "lib/Reference/Experts.h"
+#include "lib/Reference/Interpreter.h"
+#include "lib/Reference/Routing.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+using namespace moec::reference;
+
+static LogicalResult report(Operation *op, const weights::Status &status) {
+  if (!status.ok())
+    return op->emitOpError() << status.message();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Choose
+//===----------------------------------------------------------------------===//
+
+/// Routes and sets the first two results.
+template <typename OpTy, typename Real>
+static LogicalResult routeInto(OpTy op, const Tensor<Real> &logits,
+                               Frame<Real> &frame) {
+  RoutingAttr routing = op.getRouting();
+  if (failed(report(op, checkRouting(routing, logits.width()))))
+    return failure();
+  TensorRef<Real> bias;
+  if (op.getBias())
+    bias = frame.tensor(op.getBias());
+  Chosen<Real> chosen = route(routing, logits, bias.get());
+  if (failed(setResult(op, 0, op.getOuts()[0], std::move(chosen.ids), frame)))
+    return failure();
+  return setResult(op, 1, op.getOuts()[1], std::move(chosen.weights), frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(RouteOp op, Interpreter<Real> &,
+                              Frame<Real> &frame) {
+  return routeInto(op, *frame.tensor(op.getLogits()), frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(GateOp op, Interpreter<Real> &,
+                              Frame<Real> &frame) {
+  TensorRef<Real> x = frame.tensor(op.getX());
+  int64_t experts = frame.tensor(op.getOuts()[2])->shape[1];
+  auto weight = frame.matrix(op, op.getWeight(), experts, x->width());
+  if (failed(weight))
+    return failure();
+  Tensor<Real> logits = realTensor<Real>({x->rows(), experts});
+  product(*x, countUp(x->rows()), *weight, logits.reals.data());
+  if (op.getLogitBias()) {
+    TensorRef<Real> bias = frame.tensor(op.getLogitBias());
+    for (int64_t i = 0; i < logits.count(); ++i)
+      logits.reals[i] += bias->reals[i % experts];
+  }
+  if (failed(routeInto(op, logits, frame)))
+    return failure();
+  return setResult(op, 2, op.getOuts()[2], std::move(logits), frame);
+}
+
+//===----------------------------------------------------------------------===//
+// Group by expert, bring back
+//===----------------------------------------------------------------------===//
+
+template <typename Real>
+static LogicalResult evaluate(PlanOp op, Interpreter<Real> &,
+                              Frame<Real> &frame) {
+  TensorRef<Real> ids = frame.tensor(op.getIds());
+  int64_t experts = frame.tensor(op.getOuts()[0])->rows() - 1;
+  if (failed(report(op, checkIds(*ids, experts))))
+    return failure();
+  Plan<Real> made = plan(*ids, experts);
+  Tensor<Real> *results[] = {&made.offsets, &made.active, &made.rowToken,
+                             &made.tokenRow, &made.tokenSlot};
+  for (auto [i, result] : llvm::enumerate(results))
+    if (failed(setResult(op, i, op.getOuts()[i], std::move(*result), frame)))
+      return failure();
+  return success();
+}
+
+template <typename Real>
+static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
+                              Frame<Real> &frame) {
+  std::vector<TensorRef<Real>> held;
+  std::vector<const Tensor<Real> *> addends;
+  TensorRef<Real> tokenRow = frame.tensor(op.getTokenRow());
+  for (Value addend : op.getAddends()) {
+    held.push_back(frame.tensor(addend));
+    addends.push_back(held.back().get());
+    if (addends.back()->rows() != tokenRow->rows())
+      return op->emitOpError("adds ")
+             << toString(addends.back()->shape) << " to " << tokenRow->rows()
+             << " tokens";
+  }
+  auto result = combine(*frame.tensor(op.getRows()), *tokenRow,
+                        *frame.tensor(op.getTokenSlot()),
+                        *frame.tensor(op.getWeights()), addends);
+  if (!result)
+    return report(op, result.status());
+  return setResult(op, 0, op.getOuts()[0], std::move(*result), frame);
+}
+
+//===----------------------------------------------------------------------===//
+// Experts
+//===----------------------------------------------------------------------===//
+
+/// Runs a region that maps rows to rows.
+template <typename Real>
+static FailureOr<TensorRef<Real>>
+runRows(Operation *op, Block &body, Tensor<Real> rows,
+        std::vector<ValueOf<Real>> params, Interpreter<Real> &interpreter,
+        const Frame<Real> &outer) {
+  int64_t count = rows.rows();
+  Frame<Real> frame;
+  frame.layer = outer.layer;
+  frame.set(body.getArgument(0), std::move(rows));
+  for (auto [argument, param] :
+       llvm::zip_equal(body.getArguments().drop_front(), params))
+    frame.values[argument] = std::move(param);
+  auto yielded = interpreter.runBlock(body, frame);
+  if (failed(yielded))
+    return failure();
+  TensorRef<Real> result = std::get<TensorRef<Real>>(yielded->front());
+  if (result->rows() != count)
+    return op->emitOpError("region makes ")
+           << result->rows() << " rows of " << count;
+  return result;
+}
+
+/// The places (token and column of ids) where an expert was chosen.
+template <typename Real>
+static std::vector<int64_t> placesOf(int64_t expert, const Tensor<Real> &ids) {
+  std::vector<int64_t> places;
+  for (int64_t i = 0; i < ids.count(); ++i)
+    if (ids.ints[i] == expert)
+      places.push_back(i);
+  return places;
+}
+
+template <typename Real>
+static LogicalResult addExpert(ExpertsOp op, int64_t expert,
+                               Interpreter<Real> &interpreter,
+                               Frame<Real> &frame, Tensor<Real> &y) {
+  TensorRef<Real> ids = frame.tensor(op.getIds());
+  std::vector<int64_t> places = placesOf(expert, *ids);
+  if (places.empty())
+    return success();
+  int64_t k = ids->shape[1];
+  TensorRef<Real> x = frame.tensor(op.getX());
+  Tensor<Real> rows = realTensor<Real>({int64_t(places.size()), x->width()});
+  for (size_t i = 0; i < places.size(); ++i)
+    std::copy_n(x->row(places[i] / k), x->width(), rows.row(i));
+  std::vector<ValueOf<Real>> members;
+  for (Value bank : op.getBanks()) {
+    const auto &name = std::get<BankRef>(frame.values.at(bank)).name;
+    auto member = interpreter.load(op, name, expert,
+                                   cast<BankType>(bank.getType()).getMember());
+    if (failed(member))
+      return failure();
+    members.push_back(*member);
+  }
+  auto result = runRows(op, op.getBody().front(), std::move(rows),
+                        std::move(members), interpreter, frame);
+  if (failed(result))
+    return failure();
+  TensorRef<Real> weights = frame.tensor(op.getWeights());
+  for (size_t i = 0; i < places.size(); ++i)
+    for (int64_t c = 0; c < y.width(); ++c)
+      y.row(places[i] / k)[c] +=
+          weights->reals[places[i]] * (*result)->row(i)[c];
+  return success();
+}
+
+template <typename Real>
+static LogicalResult evaluate(ExpertsOp op, Interpreter<Real> &interpreter,
+                              Frame<Real> &frame) {
+  int64_t experts = cast<BankType>(op.getBanks()[0].getType()).getExperts();
+  if (failed(report(op, checkIds(*frame.tensor(op.getIds()), experts))))
+    return failure();
+  Value out = op.getOuts()[0];
+  Tensor<Real> y = realTensor<Real>(frame.tensor(out)->shape);
+  if (y.rows() != frame.tensor(op.getX())->rows())
+    return op->emitOpError("computes ")
+           << y.rows() << " rows of " << frame.tensor(op.getX())->rows();
+  for (int64_t expert = 0; expert < experts; ++expert)
+    if (failed(addExpert(op, expert, interpreter, frame, y)))
+      return failure();
+  return setResult(op, 0, out, std::move(y), frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(SharedOp op, Interpreter<Real> &interpreter,
+                              Frame<Real> &frame) {
+  std::vector<ValueOf<Real>> params;
+  for (Value param : op.getParams())
+    params.push_back(frame.values.at(param));
+  auto result = runRows(op, op.getBody().front(), *frame.tensor(op.getX()),
+                        std::move(params), interpreter, frame);
+  if (failed(result))
+    return failure();
+  return setResult(op, 0, op.getOuts()[0], **result, frame);
+}
+
+//===----------------------------------------------------------------------===//
+// Weights, taps
+//===----------------------------------------------------------------------===//
+
+template <typename Real>
+static LogicalResult evaluate(WeightOp op, Interpreter<Real> &interpreter,
+                              Frame<Real> &frame) {
+  std::string name = op.getName().str();
+  if (isa<BankType>(op.getType())) {
+    frame.values[op] = BankRef{std::move(name)};
+    return success();
+  }
+  auto type = dyn_cast<RankedTensorType>(op.getType());
+  if (!type)
+    return noSemantics(op);
+  auto weight = interpreter.load(op, name, 0, type);
+  if (failed(weight))
+    return failure();
+  frame.values[op] = *weight;
+  return success();
+}
+
+template <typename Real>
+static LogicalResult evaluate(TapOp op, Interpreter<Real> &interpreter,
+                              Frame<Real> &frame) {
+  if (!interpreter.tap)
+    return success();
+  std::string name = op.getName().str();
+  const std::string placeholder = "{layer}";
+  size_t at = name.find(placeholder);
+  if (at != std::string::npos && frame.layer)
+    name.replace(at, placeholder.size(), std::to_string(*frame.layer));
+  interpreter.tap(name, *frame.tensor(op.getValue()));
+  return success();
+}
+
+template <typename Real>
+LogicalResult reference::evaluateMoe(Operation *op,
+                                     Interpreter<Real> &interpreter,
+                                     Frame<Real> &frame) {
+  if (isa<GroupedMatmulOp>(op))
+    return evaluateGroupedMatmul(op, interpreter, frame);
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<RouteOp, GateOp, PlanOp, CombineOp, ExpertsOp, SharedOp, WeightOp,
+            TapOp>(
+          [&](auto typed) { return evaluate(typed, interpreter, frame); })
+      .Default(noSemantics);
+}
+
+template LogicalResult reference::evaluateMoe(Operation *, Interpreter<float> &,
+                                              Frame<float> &);
+template LogicalResult
+reference::evaluateMoe(Operation *, Interpreter<double> &, Frame<double> &);

@@ -1,0 +1,129 @@
+//===- EvaluateNn.cpp - The nn dialect ------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Hands the operands of nn's operations to their formulas.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+#include "lib/Reference/Interpreter.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::nn;
+using namespace moec::reference;
+
+/// The single result of an operation, or why there is none.
+template <typename Real>
+static LogicalResult finish(Operation *op, Value destination,
+                            weights::Result<Tensor<Real>> result,
+                            Frame<Real> &frame) {
+  if (!result)
+    return op->emitOpError() << result.status().message();
+  return setResult(op, 0, destination, std::move(*result), frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(RmsNormOp op, Frame<Real> &frame) {
+  TensorRef<Real> weight;
+  if (op.getWeight())
+    weight = frame.tensor(op.getWeight());
+  return setResult(op, 0, op.getOuts()[0],
+                   rmsNorm(*frame.tensor(op.getX()), weight.get(), op.getSize(),
+                           op.getEps().convertToDouble(),
+                           op.getOffset().convertToDouble()),
+                   frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(RopeOp op, Frame<Real> &frame) {
+  return finish(op, op.getOuts()[0],
+                rope(*frame.tensor(op.getX()), *frame.tensor(op.getTable()),
+                     *frame.tensor(op.getPositions()), op.getSize()),
+                frame);
+}
+
+/// Rows of an embedding; a packed one does not say how many of its rows count,
+/// so all do.
+template <typename Real>
+static LogicalResult evaluate(GatherRowsOp op, Frame<Real> &frame) {
+  auto type = cast<RankedTensorType>(op.getTable().getType());
+  int64_t columns = frame.tensor(op.getOuts()[0])->shape[1];
+  int64_t rows = type.getDimSize(0);
+  if (type.getRank() > 2)
+    rows *= kPanelColumns;
+  else if (ShapedType::isDynamic(rows))
+    rows = frame.tensor(op.getTable())->rows();
+  auto table = frame.matrix(op, op.getTable(), rows, columns);
+  if (failed(table))
+    return failure();
+  return finish(op, op.getOuts()[0],
+                gatherRows(*table, *frame.tensor(op.getIndices())), frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(TokenSlotsOp op, Frame<Real> &frame) {
+  Value out = op.getOuts()[0];
+  return finish(op, out,
+                tokenSlots(*frame.tensor(op.getSeqOffsets()),
+                           *frame.tensor(op.getSlots()),
+                           frame.tensor(out)->rows()),
+                frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(AppendOp op, Frame<Real> &frame) {
+  auto type = dyn_cast<StateType>(op.getState()[0].getType());
+  if (!type)
+    return noSemantics(op);
+  Tensor<Real> keys = *frame.tensor(op.getKeys());
+  Tensor<Real> values = *frame.tensor(op.getValues());
+  roundTo(type.getElement(), keys.reals);
+  roundTo(type.getElement(), values.reals);
+  weights::Status status = append(*frame.state(op.getState()[0]), keys, values,
+                                  *frame.tensor(op.getPositions()),
+                                  *frame.tensor(op.getTokenSlots()));
+  if (!status.ok())
+    return op->emitOpError() << status.message();
+  return success();
+}
+
+template <typename Real>
+static LogicalResult evaluate(AttentionOp op, Frame<Real> &frame) {
+  if (!isa<StateType>(op.getState()[0].getType()))
+    return noSemantics(op);
+  AttentionShape shape{static_cast<int64_t>(op.getHeads()),
+                       op.getScale().convertToDouble(),
+                       static_cast<int64_t>(op.getWindow())};
+  return finish(op, op.getOuts()[0],
+                attention(*frame.state(op.getState()[0]),
+                          *frame.tensor(op.getQ()),
+                          *frame.tensor(op.getPositions()),
+                          *frame.tensor(op.getTokenSlots()), shape),
+                frame);
+}
+
+template <typename Real>
+LogicalResult reference::evaluateNn(Operation *op,
+                                    Interpreter<Real> &interpreter,
+                                    Frame<Real> &frame) {
+  if (auto state = dyn_cast<StateOp>(op)) {
+    frame.values[state] =
+        interpreter.stateAt(state.getIndex(), state.getType());
+    return success();
+  }
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<RmsNormOp, RopeOp, GatherRowsOp, TokenSlotsOp, AppendOp,
+            AttentionOp>([&](auto typed) { return evaluate(typed, frame); })
+      .Default(noSemantics);
+}
+
+template LogicalResult reference::evaluateNn(Operation *, Interpreter<float> &,
+                                             Frame<float> &);
+template LogicalResult reference::evaluateNn(Operation *, Interpreter<double> &,
+                                             Frame<double> &);

@@ -1,0 +1,115 @@
+//===- Interpreter.h - What the semantics of all ops share ------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The values of a function under evaluation, and one function for each dialect
+// that evaluates an operation of it. Only the files of this folder include it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_LIB_REFERENCE_INTERPRETER_H
+#define MOEC_LIB_REFERENCE_INTERPRETER_H
+
+#include "dialects/Nn/Nn.h"
+#include "lib/Reference/Evaluator.h"
+#include "lib/Reference/Layers.h"
+#include "lib/Reference/Matrix.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/DenseMap.h"
+
+#include <map>
+#include <optional>
+#include <variant>
+
+namespace moec::reference {
+
+template <typename Real> using TensorRef = std::shared_ptr<const Tensor<Real>>;
+using WeightRef = std::shared_ptr<const Weight>;
+/// A bank of experts, whose members are loaded when they are used.
+struct BankRef {
+  std::string name;
+};
+template <typename Real> using StateRef = KeyValues<Real> *;
+
+template <typename Real>
+using ValueOf =
+    std::variant<TensorRef<Real>, WeightRef, BankRef, StateRef<Real>>;
+
+/// The values of one function call, or of one run of a region.
+template <typename Real> struct Frame {
+  llvm::DenseMap<mlir::Value, ValueOf<Real>> values;
+  std::optional<int64_t> layer;
+
+  void set(mlir::Value value, Tensor<Real> tensor) {
+    values[value] = std::make_shared<const Tensor<Real>>(std::move(tensor));
+  }
+  /// A tensor; weights are widened for it.
+  TensorRef<Real> tensor(mlir::Value value) const;
+  /// A tensor or weight as a matrix [n, k], which must not outlive the frame.
+  /// A value of another shape is a diagnostic on `op`.
+  mlir::FailureOr<Matrix<Real>> matrix(mlir::Operation *op, mlir::Value value,
+                                       int64_t n, int64_t k) const;
+  StateRef<Real> state(mlir::Value value) const {
+    return std::get<StateRef<Real>>(values.at(value));
+  }
+};
+
+template <typename Real> class Interpreter {
+public:
+  Interpreter(mlir::ModuleOp module, WeightSource &weights)
+      : module(module), weights(weights) {}
+
+  mlir::FailureOr<std::vector<Tensor<Real>>>
+  evaluate(const std::string &entry, const std::vector<Tensor<Real>> &inputs);
+
+  /// Runs a block whose arguments have values, and returns those of the
+  /// operands of its terminator.
+  mlir::FailureOr<std::vector<ValueOf<Real>>> runBlock(mlir::Block &block,
+                                                       Frame<Real> &frame);
+
+  /// A weight that is known to have this type.
+  mlir::FailureOr<WeightRef> load(mlir::Operation *op, const std::string &name,
+                                  int64_t expert, mlir::ShapedType type);
+  StateRef<Real> stateAt(int64_t index, nn::StateType type);
+
+  mlir::ModuleOp module;
+  WeightSource &weights;
+  typename Evaluator<Real>::Tap tap;
+  std::map<int64_t, KeyValues<Real>> states;
+
+private:
+  mlir::LogicalResult run(mlir::Operation *op, Frame<Real> &frame);
+  mlir::LogicalResult call(mlir::func::CallOp op, Frame<Real> &frame);
+};
+
+/// Sets the result of an operation, rounded to its element type; a shape that
+/// is not that of `destination` is a diagnostic.
+template <typename Real>
+mlir::LogicalResult setResult(mlir::Operation *op, unsigned result,
+                              mlir::Value destination, Tensor<Real> tensor,
+                              Frame<Real> &frame);
+
+mlir::LogicalResult noSemantics(mlir::Operation *op);
+
+template <typename Real>
+mlir::LogicalResult evaluateMoe(mlir::Operation *op,
+                                Interpreter<Real> &interpreter,
+                                Frame<Real> &frame);
+template <typename Real>
+mlir::LogicalResult evaluateGroupedMatmul(mlir::Operation *op,
+                                          Interpreter<Real> &interpreter,
+                                          Frame<Real> &frame);
+template <typename Real>
+mlir::LogicalResult evaluateNn(mlir::Operation *op,
+                               Interpreter<Real> &interpreter,
+                               Frame<Real> &frame);
+/// Operations of tensor, linalg, arith and math.
+template <typename Real>
+mlir::LogicalResult evaluateUpstream(mlir::Operation *op, Frame<Real> &frame);
+
+} // namespace moec::reference
+
+#endif // MOEC_LIB_REFERENCE_INTERPRETER_H

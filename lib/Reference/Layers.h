@@ -1,0 +1,75 @@
+//===- Layers.h - The operations of nn --------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The formulas of nn's operations on tensors. Those that read indices say
+// which one is out of range.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_LIB_REFERENCE_LAYERS_H
+#define MOEC_LIB_REFERENCE_LAYERS_H
+
+#include "lib/Reference/Matrix.h"
+#include "lib/Reference/Tensor.h"
+#include "lib/Weights/Status.h"
+
+#include <map>
+#include <utility>
+
+namespace moec::reference {
+
+/// x / sqrt(mean(x^2) + eps) * (weight + offset) over chunks of `size`; without
+/// a weight, the factor is left out.
+template <typename Real>
+Tensor<Real> rmsNorm(const Tensor<Real> &x, const Tensor<Real> *weight,
+                     int64_t size, double eps, double offset);
+
+/// Turns the heads of `size` elements; table is [positions, 2, d/2].
+template <typename Real>
+weights::Result<Tensor<Real>> rope(const Tensor<Real> &x,
+                                   const Tensor<Real> &table,
+                                   const Tensor<Real> &positions, int64_t size);
+
+template <typename Real>
+weights::Result<Tensor<Real>> gatherRows(const Matrix<Real> &table,
+                                         const Tensor<Real> &indices);
+
+/// The slots of `tokens` tokens.
+template <typename Real>
+weights::Result<Tensor<Real>> tokenSlots(const Tensor<Real> &seqOffsets,
+                                         const Tensor<Real> &slots,
+                                         int64_t tokens);
+
+/// Keys and values of one layer, by slot and position.
+template <typename Real> struct KeyValues {
+  int64_t heads, key, value, sequences, positions;
+  using Entry = std::pair<std::vector<Real>, std::vector<Real>>;
+  std::map<std::pair<int64_t, int64_t>, Entry> entries;
+};
+
+/// Stores the rows of keys and values at the tokens' slots and positions.
+template <typename Real>
+weights::Status append(KeyValues<Real> &state, const Tensor<Real> &keys,
+                       const Tensor<Real> &values,
+                       const Tensor<Real> &positions,
+                       const Tensor<Real> &slots);
+
+struct AttentionShape {
+  int64_t heads;
+  double scale;
+  int64_t window; ///< 0: none
+};
+
+/// Causal attention of every token over the positions of its slot.
+template <typename Real>
+weights::Result<Tensor<Real>>
+attention(const KeyValues<Real> &state, const Tensor<Real> &q,
+          const Tensor<Real> &positions, const Tensor<Real> &slots,
+          AttentionShape shape);
+
+} // namespace moec::reference
+
+#endif // MOEC_LIB_REFERENCE_LAYERS_H
