@@ -17,9 +17,110 @@ include "mlir/Pass/PassBase.td"
 // Gating
 //===----------------------------------------------------------------------===//
 
+def CheckSupportPass : Pass<"moe-check-support", "::mlir::ModuleOp"> {
+  let summary = "refuse by name what later phases cannot compile";
+  let description = [{
+    Does: checks every routing, weight and argument, and reports all that is not supported, each under a stable code; says in words what each
+    supported router does.
+    Requires: the form that imports leave.
+    Leaves: the module unchanged.
+    Rejects: MOE0301 a selection other than top-k; MOE0302 a score other than softmax and sigmoid; MOE0303 a window; MOE0304 a softcap; MOE0305
+    groups of experts (unless all are kept); MOE0306 a selection bias on scores of the selected alone; MOE0307 logits as weights; MOE0308 null
+    experts; MOE0309 a renormalisation other than none and sum; MOE0310 an element type other than f32 and bf16.
+  }];
+}
+
+def NormalizeRoutingPass : Pass<"moe-normalize-routing", "::mlir::ModuleOp"> {
+  let summary = "bring every routing to its canonical form";
+  let description = [{
+    Does: rewrites `routing` of `moe.route` and `moe.gate`: a renormalised softmax over all experts becomes one over the selected (no bias on the
+    key, no groups, no epsilon, no null experts); what softmax selects without bias and groups is selected on the logits; a sigmoid over the
+    selected becomes one over all; groups that are all kept go, and so do parameters without effect.
+    Requires: nothing.
+    Leaves: routings of one meaning as equal attributes. The scale stays; a sigmoid keeps its selection on scores, whose rounding makes ties.
+    Rejects: nothing.
+    No invalid input: a routing that no rule fits stays as it is.
+  }];
+}
+
+def FuseGatePass : Pass<"moe-fuse-gate", "::mlir::ModuleOp"> {
+  let summary = "fuse the router's product with the choice of experts";
+  let description = [{
+    Does: replaces a `linalg.matmul` with an f32 weight [E, H], an addition of a bias [E] behind it, and the `moe.route` that reads the logits
+    by `moe.gate`. Other readers of the logits, such as taps, read the gate's logits.
+    Requires: logits made in the block of the `moe.route`; a selection bias that exists before them.
+    Leaves: `moe.gate` where the logits were made; a `moe.route` whose logits come from elsewhere stays, with a remark that says why.
+    Rejects: nothing.
+    No invalid input: a router of another form is left alone.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 //===----------------------------------------------------------------------===//
 // Dispatch
 //===----------------------------------------------------------------------===//
+
+def InlineSharedPass : Pass<"moe-inline-shared", "::mlir::ModuleOp"> {
+  let summary = "make shared experts part of their layer";
+  let description = [{
+    Does: replaces every `moe.shared` by its region.
+    Requires: nothing.
+    Leaves: no `moe.shared`.
+    Rejects: nothing.
+    No invalid input: every `moe.shared` that verifies can be inlined.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
+def DispatchExpertsPass : Pass<"moe-dispatch-experts", "::mlir::ModuleOp"> {
+  let summary = "turn experts into a plan, products of sorted rows and a combine";
+  let description = [{
+    Does: replaces `moe.experts` by `moe.plan`, the products of its region as `moe.grouped_matmul` on the banks (those of the region's rows gather
+    them from `x`), its elementwise ops on T * k sorted rows, and `moe.combine`.
+    Requires: a region for any number of rows.
+    Leaves: no `moe.experts`.
+    Rejects: MOE0320 an op in the region other than `linalg.matmul` with a bank's member as transposed weight, elementwise `linalg.generic`,
+    `linalg.fill`, `tensor.empty`, `tensor.dim` of the number of rows, `arith.constant`; an elementwise op that reads the rows or a member itself.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def FormMatmulsPass : Pass<"moe-form-matmuls", "::mlir::ModuleOp"> {
+  let summary = "write dense products as products of one group";
+  let description = [{
+    Does: replaces every `linalg.matmul` with a transposed weight [N, K] by `moe.grouped_matmul` without groups, whose epilogue only rounds.
+    Requires: f32 or bf16 operands, an output that starts as zeros.
+    Leaves: a product of another form stays, with a remark that says why.
+    Rejects: nothing.
+    No invalid input: a product of another form is left alone.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::arith::ArithDialect"];
+}
+
+def FuseCombinePass : Pass<"moe-fuse-combine", "::mlir::ModuleOp"> {
+  let summary = "make sums behind a combine its addends";
+  let description = [{
+    Does: folds elementwise additions of an f32 matrix to the result of `moe.combine` (residual, shared expert) into its addends, in their order.
+    Requires: nobody else reads the value before the sum. Runs before `moe-fuse-epilogues`, which would take the sum into another product.
+    Leaves: the combine where the last sum was; what blocks a sum is a remark.
+    Rejects: nothing.
+    No invalid input: other sums are left alone.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect"];
+}
+
+def FuseEpiloguesPass : Pass<"moe-fuse-epilogues", "::mlir::ModuleOp"> {
+  let summary = "compute what follows a product in its registers";
+  let description = [{
+    Does: merges elementwise `linalg.generic` ops (activation, bias, clamp, gate, residual) into the epilogue of the `moe.grouped_matmul` that
+    they read, their other inputs as extras; makes one product with two banks of two products of the same rows that one op reads (SwiGLU).
+    Requires: nobody else reads the product, a tap included; at most 4 extras; kernel variants not chosen yet.
+    Leaves: a product where the elementwise op was; what blocks a fusion is a remark.
+    Rejects: nothing.
+    No invalid input: other ops are left alone.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect"];
+}
 
 //===----------------------------------------------------------------------===//
 // Experts
@@ -98,6 +199,17 @@ def OutputsToArgumentsPass : Pass<"moe-outputs-to-arguments", "::mlir::ModuleOp"
     Rejects: a private function that returns a tensor with a dynamic size but has no argument that says T.
   }];
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def BufferizePass : Pass<"moe-bufferize", "::mlir::ModuleOp"> {
+  let summary = "from tensors to memrefs, in functions";
+  let description = [{
+    Does: upstream's one-shot bufferization of all functions and calls, with memrefs of the identity layout at their boundaries; recipes stay as they are.
+    Requires: functions that return only what they wrote into an argument.
+    Leaves: memrefs in functions; allocations for the temporaries, without deallocations.
+    Rejects: an op on tensors that does not bufferize.
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
 }
 
 def ResolveStatesPass : Pass<"moe-resolve-states", "::mlir::ModuleOp"> {
@@ -208,6 +320,75 @@ def CpuLowerMatmulPass : Pass<"moe-cpu-lower-matmul", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::memref::MemRefDialect",
     "::mlir::arith::ArithDialect", "::mlir::x86vector::X86VectorDialect"];
+}
+
+def LowerNormalizationPass : Pass<"moe-cpu-lower-normalization", "::mlir::ModuleOp"> {
+  let summary = "RMS norms as vector code";
+  let description = [{
+    Does: replaces every `nn.rms_norm` by tasks of some rows each. The squares are summed in an order that depends on the size alone:
+    four vectors side by side, added up as a tree.
+    Requires: `moe.target` on the module.
+    Leaves: `scf.forall`, `scf`, `vector`, `arith` and `math` ops. Rounding to bf16 is `arith.truncf`, which `arith-expand` can expand.
+    Rejects: operands that are not memrefs of static width with adjacent elements; a module without `moe.target`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def LowerRopePass : Pass<"moe-cpu-lower-rope", "::mlir::ModuleOp"> {
+  let summary = "rotary embeddings as vector code";
+  let description = [{
+    Does: replaces every `nn.rope` by tasks of some rows each. Products and sums are rounded one by one, as the original implementations do.
+    Requires: `moe.target` on the module; positions within the table.
+    Leaves: `scf.forall`, `scf`, `vector` and `arith` ops.
+    Rejects: operands that are not memrefs of static width with adjacent elements; a module without `moe.target`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def LowerRowsPass : Pass<"moe-cpu-lower-rows", "::mlir::ModuleOp"> {
+  let summary = "gathers of rows and token slots as vector code";
+  let description = [{
+    Does: replaces every `nn.gather_rows`, whose table may be packed, and every `nn.token_slots`.
+    Requires: `moe.target` on the module; indices within the table; sequence offsets that ascend within the tokens.
+    Leaves: `scf.forall`, `scf`, `vector` and `arith` ops.
+    Rejects: operands that are not memrefs of static width with adjacent elements; a table of rank 3 or 4 that is not a packed matrix of
+    rows as wide as the output's; an output narrower than the table's elements; a module without `moe.target`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def LowerAppendPass : Pass<"moe-cpu-lower-append", "::mlir::ModuleOp"> {
+  let summary = "stores to the state as vector code";
+  let description = [{
+    Does: replaces every `nn.append` by tasks of some tokens each, head by head.
+    Requires: `moe.target` on the module; resolved states (`moe-resolve-states`); positions and slots within the block table; no two tokens
+    of one position and slot.
+    Leaves: `scf.forall`, `scf`, `vector` and `arith` ops.
+    Rejects: a state that is not resolved; keys or values that are not memrefs as wide as its heads with adjacent elements; a module without
+    `moe.target`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def LowerAttentionPass : Pass<"moe-cpu-lower-attention", "::mlir::ModuleOp"> {
+  let summary = "attention over state as vector code";
+  let description = [{
+    Does: replaces every `nn.attention` by tasks of one head of the state, with the query heads that read it, and some tokens. A task goes over the
+    blocks of 32 positions in ascending order with a running maximum; both matrix products are register tiles, whose rows are query heads
+    of tokens of one sequence. A row's bits depend on its own sequence alone, and storage that it may not see is never
+    multiplied, whatever it holds.
+    Requires: `moe.target` on the module; resolved states (`moe-resolve-states`); positions and slots within the block table; the keys and values
+    of all positions up to each token's own are stored.
+    Leaves: `scf.forall`, `scf`, `vector`, `arith` and `math` ops (`math.exp` on vectors).
+    Rejects: a state that is not resolved; queries or output that are not memrefs as wide as their heads with adjacent elements; rows
+    too wide for a task's stack; a module without `moe.target`, or with vectors of more than 32 lanes.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 //===----------------------------------------------------------------------===//

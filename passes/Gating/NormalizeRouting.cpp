@@ -1,0 +1,167 @@
+//===- NormalizeRouting.cpp - One canonical form for each routing ---------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Many families write the same routing in different ways. The rules below
+// bring a routing to the one form that costs least; each holds only under its
+// condition.
+//
+// 1. As many groups kept as there are: no groups.
+// 2. Softmax is monotone, so without a bias on the key and without groups the
+//    largest scores are the largest logits: select on the logits, and k
+//    exponentials are enough where the sum over all is not wanted.
+// 3. exp(l_i) / sum over all, divided by the sum of the selected, is
+//    exp(l_i) / sum over the selected: a softmax over all that is renormalised
+//    (without epsilon) is a softmax over the selected.
+// 4. Scores of a softmax over the selected sum to 1: no renormalisation.
+// 5. A sigmoid reads one logit, so over the selected is over all.
+//
+// Rule 2 does not hold for a sigmoid: it rounds different large logits to the
+// same score, and ties go to the lowest index.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+#include "passes/Explain.h"
+#include "passes/Passes.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace moec {
+#define GEN_PASS_DEF_NORMALIZEROUTINGPASS
+#include "passes/Passes.h.inc"
+} // namespace moec
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+
+namespace {
+/// The parameters of a routing that the rules read or change.
+struct Form {
+  explicit Form(RoutingAttr routing, bool hasBias)
+      : routing(routing), hasBias(hasBias), scope(routing.getScope()),
+        selectOn(routing.getSelectOn()), weightFrom(routing.getWeightFrom()),
+        renorm(routing.getRenorm()), groups(routing.getGroups()) {}
+
+  RoutingAttr routing;
+  bool hasBias;
+  Scope scope;
+  Source selectOn, weightFrom;
+  Renorm renorm;
+  int64_t groups;
+
+  bool isScore(Score score) const { return routing.getScore() == score; }
+
+  /// Why the scores that are largest may not be those of the largest logits;
+  /// empty if they are.
+  StringRef whyNotByLogit() const {
+    if (!isScore(Score::Softmax))
+      return "its rounding can make ties that the logits do not have";
+    if (routing.getPolicy() != Policy::TopK)
+      return "its selection needs the scores";
+    if (scope == Scope::Window)
+      return "a window excludes experts";
+    if (hasBias)
+      return "a bias is added to the scores that select";
+    if (groups > 1)
+      return "groups compare scores";
+    return "";
+  }
+
+  /// Why a renormalised softmax over all is not one over the selected; empty if
+  /// it is.
+  StringRef whyNotOverSelected() const {
+    StringRef why = whyNotByLogit();
+    if (!why.empty())
+      return why;
+    if (weightFrom != Source::Score)
+      return "its weights are logits";
+    if (routing.epsValue() != 0.0)
+      return "an epsilon enters the sum";
+    if (routing.getNullExperts())
+      return "null experts take part in the sum";
+    return "";
+  }
+
+  RoutingAttr build() const {
+    RoutingAttr r = routing;
+    bool grouped = groups > 1, normed = renorm != Renorm::None;
+    bool hasEps = normed && r.epsValue() != 0.0;
+    return RoutingAttr::get(
+        r.getContext(), r.getK(), r.getPolicy(), r.getScore(), scope, selectOn,
+        weightFrom, renorm, hasEps ? r.getEpsMode() : EpsMode::Add,
+        hasEps ? r.getEps() : FloatAttr(), r.getLp(),
+        r.scaleValue() == 1.0 ? FloatAttr() : r.getScale(), r.getSoftcap(),
+        r.getWindow(), r.getThreshold(), groups,
+        grouped ? r.getGroupReduce() : GroupReduce::Max,
+        grouped ? r.getGroupKeep() : 0,
+        grouped ? r.getGroupFill() : GroupFill::NegInf, r.getGroupQuota(),
+        r.getNullExperts(), r.getNullBeforeNorm());
+  }
+};
+
+struct NormalizeRouting
+    : moec::impl::NormalizeRoutingPassBase<NormalizeRouting> {
+  void runOnOperation() override {
+    getOperation().walk([&](RouteOp op) { normalize(op); });
+    getOperation().walk([&](GateOp op) { normalize(op); });
+  }
+
+private:
+  const Explain groups{"moe-normalize-routing", "groups"};
+  const Explain scope{"moe-normalize-routing", "scope"};
+  const Explain selection{"moe-normalize-routing", "selection"};
+
+  template <typename OpTy> void normalize(OpTy op) const {
+    Form form(op.getRouting(), bool(op.getBias()));
+    if (form.groups > 1 && form.routing.getGroupKeep() == form.groups) {
+      form.groups = 1;
+      groups.passed(op, "all groups are kept: none");
+    }
+    renormalize(form, op);
+    select(form, op);
+    op.setRoutingAttr(form.build());
+  }
+
+  void renormalize(Form &form, Operation *op) const {
+    if (form.isScore(Score::Sigmoid) && form.scope == Scope::Selected &&
+        form.weightFrom == Source::Logit) {
+      form.scope = Scope::All;
+      form.weightFrom = Source::Score;
+      scope.passed(op, "a sigmoid over the selected is one over all");
+      return;
+    }
+    if (form.renorm != Renorm::Sum || !form.isScore(Score::Softmax))
+      return;
+    if (form.scope == Scope::Selected) {
+      if (form.routing.epsValue() != 0.0)
+        return;
+      form.renorm = Renorm::None;
+      scope.passed(op, "a softmax over the selected sums to 1 already");
+      return;
+    }
+    StringRef why = form.whyNotOverSelected();
+    if (!why.empty()) {
+      scope.missed(op, "renormalised softmax not taken over the selected", why);
+      return;
+    }
+    form.scope = Scope::Selected;
+    form.weightFrom = Source::Logit;
+    form.renorm = Renorm::None;
+    scope.passed(op, "renormalised softmax taken over the selected");
+  }
+
+  void select(Form &form, Operation *op) const {
+    if (form.selectOn == Source::Logit)
+      return;
+    StringRef why = form.whyNotByLogit();
+    if (!why.empty()) {
+      selection.missed(op, "experts selected by score, not by logit", why);
+      return;
+    }
+    form.selectOn = Source::Logit;
+    selection.passed(op, "experts selected by logit");
+  }
+};
+} // namespace
