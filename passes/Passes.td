@@ -14,32 +14,48 @@
 include "mlir/Pass/PassBase.td"
 
 //===----------------------------------------------------------------------===//
+// Contracts
+//===----------------------------------------------------------------------===//
+
+def VerifyPhasePass : Pass<"moe-verify-phase", "::mlir::ModuleOp"> {
+  let summary = "check what a phase leaves";
+  let description = [{
+    Does: checks that the module holds only what the contract of `phase` allows: its ops, their form, and values as tensors or memrefs.
+    Requires: the name of a phase of `Phases.def`.
+    Leaves: the module unchanged.
+    Rejects: MOE0901 an op, a form or a type that the contract does not allow, each once, with what is expected. It is an error of the compiler,
+    or of who wrote the IR by hand.
+  }];
+  let options = [Option<"phase", "phase", "std::string", /*default=*/"\"import\"", "the phase that just ended">];
+}
+
+//===----------------------------------------------------------------------===//
 // Gating
 //===----------------------------------------------------------------------===//
+
+def NormalizeRoutingPass : Pass<"moe-normalize-routing", "::mlir::ModuleOp"> {
+  let summary = "bring every routing to its canonical form";
+  let description = [{
+    Does: rewrites `routing` of `moe.route` and `moe.gate`: a renormalised softmax over all experts becomes one over the selected (no bias on the
+    key, no groups, no epsilon, no null experts); what softmax selects without bias and groups is selected on the logits, and so is what has its
+    scores over the selected; groups that are all kept go, and so do parameters without effect.
+    Requires: nothing.
+    Leaves: routings of one meaning as equal attributes. The scale stays; a sigmoid keeps its selection on scores, whose rounding makes ties.
+    Rejects: nothing.
+    No invalid input: a routing that no rule fits stays as it is.
+  }];
+}
 
 def CheckSupportPass : Pass<"moe-check-support", "::mlir::ModuleOp"> {
   let summary = "refuse by name what later phases cannot compile";
   let description = [{
     Does: checks every routing, weight and argument, and reports all that is not supported, each under a stable code; says in words what each
     supported router does.
-    Requires: the form that imports leave.
+    Requires: routings in canonical form (`moe-normalize-routing`).
     Leaves: the module unchanged.
     Rejects: MOE0301 a selection other than top-k; MOE0302 a score other than softmax and sigmoid; MOE0303 a window; MOE0304 a softcap; MOE0305
-    groups of experts (unless all are kept); MOE0306 a selection bias on scores of the selected alone; MOE0307 logits as weights; MOE0308 null
-    experts; MOE0309 a renormalisation other than none and sum; MOE0310 an element type other than f32 and bf16.
-  }];
-}
-
-def NormalizeRoutingPass : Pass<"moe-normalize-routing", "::mlir::ModuleOp"> {
-  let summary = "bring every routing to its canonical form";
-  let description = [{
-    Does: rewrites `routing` of `moe.route` and `moe.gate`: a renormalised softmax over all experts becomes one over the selected (no bias on the
-    key, no groups, no epsilon, no null experts); what softmax selects without bias and groups is selected on the logits; a sigmoid over the
-    selected becomes one over all; groups that are all kept go, and so do parameters without effect.
-    Requires: nothing.
-    Leaves: routings of one meaning as equal attributes. The scale stays; a sigmoid keeps its selection on scores, whose rounding makes ties.
-    Rejects: nothing.
-    No invalid input: a routing that no rule fits stays as it is.
+    groups of experts; MOE0306 logits as weights; MOE0307 null experts; MOE0308 a renormalisation other than none and sum; MOE0309 an
+    element type other than f32 and bf16.
   }];
 }
 

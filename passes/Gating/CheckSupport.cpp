@@ -72,7 +72,7 @@ private:
   void checkRouting(Operation *op, RoutingAttr routing, bool hasBias) {
     unsigned before = refusals;
     checkScores(op, routing);
-    checkSelection(op, routing, hasBias);
+    checkSelection(op, routing);
     checkWeights(op, routing);
     if (refusals == before)
       Explain("moe-check-support", "router")
@@ -91,36 +91,30 @@ private:
              "logits as they are");
   }
 
-  void checkSelection(Operation *op, RoutingAttr routing, bool hasBias) {
+  void checkSelection(Operation *op, RoutingAttr routing) {
     Policy policy = routing.getPolicy();
     if (policy != Policy::TopK)
       refuse(op, "MOE0301", "routing policy '" + stringifyPolicy(policy) + "'",
              "topk");
-    if (routing.getGroups() > 1 &&
-        routing.getGroupKeep() != routing.getGroups())
+    if (routing.getGroups() > 1)
       refuse(op, "MOE0305",
              "a choice among " + Twine(routing.getGroups()) +
                  " groups of experts",
              "one group of all experts");
-    if (routing.getScope() == Scope::Selected && hasBias &&
-        routing.getSelectOn() == Source::Score)
-      refuse(op, "MOE0306",
-             "a selection bias on scores that exist only for the selected "
-             "experts",
-             "select_on = logit, or scope = all");
   }
 
   void checkWeights(Operation *op, RoutingAttr routing) {
-    if (routing.getWeightFrom() == Source::Logit &&
-        routing.getScope() == Scope::All)
-      refuse(op, "MOE0307", "weighing experts by their logits",
-             "weight_from = score, or scope = selected");
+    bool isSoftmax = routing.getScore() == Score::Softmax &&
+                     routing.getScope() == Scope::Selected;
+    if (routing.getWeightFrom() == Source::Logit && !isSoftmax)
+      refuse(op, "MOE0306", "weighing experts by their logits",
+             "weight_from = score, or a softmax with scope = selected");
     if (routing.getNullExperts())
-      refuse(op, "MOE0308", Twine(routing.getNullExperts()) + " null experts",
+      refuse(op, "MOE0307", Twine(routing.getNullExperts()) + " null experts",
              "0");
     Renorm renorm = routing.getRenorm();
     if (renorm != Renorm::None && renorm != Renorm::Sum)
-      refuse(op, "MOE0309", "renormalisation '" + stringifyRenorm(renorm) + "'",
+      refuse(op, "MOE0308", "renormalisation '" + stringifyRenorm(renorm) + "'",
              "none, sum");
   }
 
@@ -130,7 +124,7 @@ private:
       return;
     std::string spelled;
     llvm::raw_string_ostream(spelled) << element;
-    refuse(op, "MOE0310", what + " of element type " + spelled, "f32, bf16");
+    refuse(op, "MOE0309", what + " of element type " + spelled, "f32, bf16");
   }
 };
 } // namespace

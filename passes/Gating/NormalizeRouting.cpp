@@ -6,7 +6,7 @@
 // bring a routing to the one form that costs least; each holds only under its
 // condition.
 //
-// 1. As many groups kept as there are: no groups.
+// 1. Groups of which all are kept: no groups.
 // 2. Softmax is monotone, so without a bias on the key and without groups the
 //    largest scores are the largest logits: select on the logits, and k
 //    exponentials are enough where the sum over all is not wanted.
@@ -14,7 +14,8 @@
 //    exp(l_i) / sum over the selected: a softmax over all that is renormalised
 //    (without epsilon) is a softmax over the selected.
 // 4. Scores of a softmax over the selected sum to 1: no renormalisation.
-// 5. A sigmoid reads one logit, so over the selected is over all.
+// 5. Scores over the selected exist only after the selection, which therefore
+//    reads the logits.
 //
 // Rule 2 does not hold for a sigmoid: it rounds different large logits to the
 // same score, and ties go to the lowest index.
@@ -51,11 +52,19 @@ struct Form {
   Renorm renorm;
   int64_t groups;
 
+  bool keepsAllGroups() const {
+    int64_t keep = routing.getGroupKeep();
+    return groups > 1 && !routing.getGroupQuota() &&
+           (keep == 0 || keep == groups);
+  }
+
   bool isScore(Score score) const { return routing.getScore() == score; }
 
   /// Why the scores that are largest may not be those of the largest logits;
   /// empty if they are.
   StringRef whyNotByLogit() const {
+    if (scope == Scope::Selected)
+      return "";
     if (!isScore(Score::Softmax))
       return "its rounding can make ties that the logits do not have";
     if (routing.getPolicy() != Policy::TopK)
@@ -115,7 +124,7 @@ private:
 
   template <typename OpTy> void normalize(OpTy op) const {
     Form form(op.getRouting(), bool(op.getBias()));
-    if (form.groups > 1 && form.routing.getGroupKeep() == form.groups) {
+    if (form.keepsAllGroups()) {
       form.groups = 1;
       groups.passed(op, "all groups are kept: none");
     }
@@ -125,13 +134,6 @@ private:
   }
 
   void renormalize(Form &form, Operation *op) const {
-    if (form.isScore(Score::Sigmoid) && form.scope == Scope::Selected &&
-        form.weightFrom == Source::Logit) {
-      form.scope = Scope::All;
-      form.weightFrom = Source::Score;
-      scope.passed(op, "a sigmoid over the selected is one over all");
-      return;
-    }
     if (form.renorm != Renorm::Sum || !form.isScore(Score::Softmax))
       return;
     if (form.scope == Scope::Selected) {

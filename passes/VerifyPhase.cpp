@@ -1,0 +1,234 @@
+//===- VerifyPhase.cpp - What each phase leaves to the next ---------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Between two phases stands a contract: the ops that may be left, what they
+// must look like, and whether values are tensors or memrefs. A pass that leaves
+// something else is found here, by the name of the op and of the phase, and not
+// three phases later. One table holds all contracts.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+#include "dialects/Nn/Nn.h"
+#include "passes/ImportForms.h"
+#include "passes/Passes.h"
+#include "passes/Pipeline.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace moec {
+#define GEN_PASS_DEF_VERIFYPHASEPASS
+#include "passes/Passes.h.inc"
+} // namespace moec
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+
+//===----------------------------------------------------------------------===//
+// What an allowed op must look like
+//===----------------------------------------------------------------------===//
+
+/// What is wrong with an op that the phase allows; empty if nothing is.
+using Check = std::string (*)(Operation *);
+
+static std::string checkImportForm(Operation *op) {
+  if (auto product = dyn_cast<linalg::MatmulOp>(op))
+    return whyNotProduct(product).str();
+  if (auto generic = dyn_cast<linalg::GenericOp>(op))
+    return whyNotElementwise(generic).str();
+  if (op->hasTrait<OpTrait::ConstantLike>() &&
+      isa<ShapedType>(op->getResult(0).getType()))
+    return "weights are not literals in the IR, but recipes";
+  return "";
+}
+
+static std::string checkChosen(Operation *op) {
+  auto product = dyn_cast<GroupedMatmulOp>(op);
+  if (product && !product.getVariants())
+    return "it has no kernel variants";
+  if (product && !product.isPacked())
+    return "its weights are not packed";
+  auto tap = dyn_cast<TapOp>(op);
+  if (tap && !op->getParentOp()->hasAttr("moe.entry"))
+    return "taps stand in entries only";
+  return "";
+}
+
+static std::string checkNothing(Operation *) { return ""; }
+
+//===----------------------------------------------------------------------===//
+// The table
+//===----------------------------------------------------------------------===//
+
+namespace {
+enum class Values { Tensors, Memrefs, Neither };
+
+struct Contract {
+  Phase phase;
+  /// Ops, and dialects for all of their ops, that may be left; empty: all but
+  /// the refused ones.
+  ArrayRef<StringLiteral> allowed;
+  ArrayRef<StringLiteral> refused;
+  Values values;
+  Check check;
+};
+} // namespace
+
+static constexpr StringLiteral kImportOps[] = {
+    "func",          "arith",        "math",        "nn",
+    "tensor.dim",    "tensor.empty", "linalg.fill", "linalg.generic",
+    "linalg.matmul", "linalg.yield", "moe.weight",  "moe.route",
+    "moe.experts",   "moe.shared",   "moe.yield",   "moe.tap"};
+
+static constexpr StringLiteral kGatingOps[] = {
+    "func",          "arith",        "math",        "nn",
+    "tensor.dim",    "tensor.empty", "linalg.fill", "linalg.generic",
+    "linalg.matmul", "linalg.yield", "moe.weight",  "moe.gate",
+    "moe.experts",   "moe.shared",   "moe.yield",   "moe.tap"};
+
+static constexpr StringLiteral kDispatchOps[] = {
+    "func",         "arith",
+    "math",         "nn",
+    "tensor.dim",   "tensor.empty",
+    "tensor.cast",  "linalg.generic",
+    "linalg.yield", "moe.weight",
+    "moe.gate",     "moe.plan",
+    "moe.combine",  "moe.grouped_matmul",
+    "moe.yield",    "moe.tap"};
+
+static constexpr StringLiteral kBuffersOps[] = {"func",
+                                                "arith",
+                                                "math",
+                                                "memref",
+                                                "nn",
+                                                "linalg.generic",
+                                                "linalg.yield",
+                                                "moe.gate",
+                                                "moe.plan",
+                                                "moe.combine",
+                                                "moe.grouped_matmul",
+                                                "moe.yield"};
+// Temporaries live in the arena; state is resolved, not copied.
+static constexpr StringLiteral kBuffersRefused[] = {
+    "memref.alloc", "memref.alloca", "memref.dealloc", "nn.state_ref"};
+
+static constexpr StringLiteral kKernelsRefused[] = {
+    "tensor",     "bufferization", "linalg",         "nn",
+    "scf.forall", "memref.alloc",  "memref.dealloc", "memref.copy",
+    "moe.gate",   "moe.plan",      "moe.combine",    "moe.grouped_matmul",
+    "moe.route",  "moe.experts",   "moe.shared",     "moe.weight",
+    "moe.tap",    "math.exp",      "math.tanh",      "math.log"};
+
+static constexpr StringLiteral kTargetOps[] = {"llvm"};
+
+static const Contract kContracts[] = {
+    {Phase::Import, kImportOps, {}, Values::Tensors, checkImportForm},
+    {Phase::Gating, kGatingOps, {}, Values::Tensors, checkImportForm},
+    {Phase::Dispatch, kDispatchOps, {}, Values::Tensors, checkNothing},
+    {Phase::Experts, kDispatchOps, {}, Values::Tensors, checkChosen},
+    {Phase::Buffers, kBuffersOps, kBuffersRefused, Values::Memrefs,
+     checkNothing},
+    {Phase::Kernels, {}, kKernelsRefused, Values::Memrefs, checkNothing},
+    {Phase::Target, kTargetOps, {}, Values::Neither, checkNothing},
+};
+
+//===----------------------------------------------------------------------===//
+// Checking
+//===----------------------------------------------------------------------===//
+
+static bool contains(ArrayRef<StringLiteral> list, Operation *op) {
+  return llvm::any_of(list, [op](StringRef entry) {
+    return entry == op->getName().getStringRef() ||
+           entry == op->getName().getDialectNamespace();
+  });
+}
+
+static StringRef whyNotType(Type type, Values values) {
+  if (isa<UnrankedTensorType, UnrankedMemRefType>(type))
+    return "shapes are ranked";
+  if (values != Values::Tensors && isa<TensorType, BankType>(type))
+    return "tensors are gone";
+  if (values != Values::Tensors && isa<nn::StateType>(type))
+    return "states are resolved to their buffers";
+  if (values != Values::Memrefs && isa<MemRefType>(type))
+    return "there are no memrefs";
+  return "";
+}
+
+/// What is wrong with the types of an op's results and of the arguments of its
+/// regions.
+static std::string whyNotTypes(Operation *op, Values values) {
+  SmallVector<Type> types(op->getResultTypes());
+  for (Region &region : op->getRegions())
+    for (Block &block : region)
+      llvm::append_range(types, block.getArgumentTypes());
+  for (Type type : types) {
+    StringRef why = whyNotType(type, values);
+    if (why.empty())
+      continue;
+    std::string out;
+    llvm::raw_string_ostream(out)
+        << "it makes a value of type " << type << ", but " << why;
+    return out;
+  }
+  return "";
+}
+
+static std::string whyNotIn(const Contract &contract, Operation *op) {
+  bool listed = contract.allowed.empty() || contains(contract.allowed, op);
+  if (listed && !contains(contract.refused, op)) {
+    std::string why = contract.check(op);
+    return why.empty() ? whyNotTypes(op, contract.values) : why;
+  }
+  if (contract.allowed.empty())
+    return "expected none of " + llvm::join(contract.refused, ", ");
+  std::string why = "expected one of " + llvm::join(contract.allowed, ", ");
+  if (!contract.refused.empty())
+    why += " (but not " + llvm::join(contract.refused, ", ") + ")";
+  return why;
+}
+
+namespace {
+struct VerifyPhase : moec::impl::VerifyPhasePassBase<VerifyPhase> {
+  using VerifyPhasePassBase::VerifyPhasePassBase;
+
+  void runOnOperation() override {
+    std::optional<Phase> phase = phaseByName(this->phase);
+    if (!phase) {
+      auto names = llvm::map_range(
+          phases(), [](const PhaseInfo &info) { return info.name; });
+      getOperation().emitError()
+          << "unknown phase '" << this->phase.getValue()
+          << "'; expected one of " << llvm::join(names, ", ");
+      return signalPassFailure();
+    }
+    for (const Contract &contract : kContracts)
+      if (contract.phase == *phase && !fulfils(contract))
+        signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+
+  /// Names each kind of breach once, at its first place.
+  bool fulfils(const Contract &contract) {
+    llvm::StringSet<> seen;
+    getOperation()->walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isa<ModuleOp>(op))
+        return WalkResult::advance();
+      // Recipes stay what they are until the artifact is written.
+      if (isa<RecipesOp>(op))
+        return WalkResult::skip();
+      std::string why = whyNotIn(contract, op);
+      StringRef name = op->getName().getStringRef();
+      if (!why.empty() && seen.insert((name + why).str()).second)
+        op->emitError() << "[MOE0901] '" << name << "' breaks the contract of "
+                        << "phase '" << phase.getValue() << "': " << why;
+      return WalkResult::advance();
+    });
+    return seen.empty();
+  }
+};
+} // namespace
