@@ -147,7 +147,7 @@ def one_file_per_pass(tree):
         ]
         if len(homes) != 1:
             yield (
-                f"passes/Passes.td: {flag}: expected exactly one file passes/*/{file},"
+                f"passes/Passes.td: {flag}: expected exactly one file passes/{file} or passes/*/{file},"
                 f" found {len(homes)}"
             )
 
