@@ -13,7 +13,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <unordered_set>
+#include <algorithm>
+#include <span>
 #include <vector>
 
 namespace moec::weights {
@@ -64,10 +65,8 @@ public:
   bool end_array() override { return leave(); }
 
   bool key(string_t &key) override {
-    if (!keysOfOpen.back().insert(key).second)
-      return keep(Status::failure(ErrorCode::JsonDuplicateKey,
-                                  "key " + inQuotes(key) +
-                                      " appears twice in one object"));
+    keys.push_back({keyText.size(), key.size()});
+    keyText += key;
     return keep(reader.key(key));
   }
 
@@ -88,23 +87,58 @@ private:
   bool scalar(const JsonValue &value) { return keep(reader.value(value)); }
 
   bool open(Kind kind) {
-    if (keysOfOpen.size() == maxJsonDepth)
+    if (openedAt.size() == maxJsonDepth)
       return keep(Status::failure(
           ErrorCode::JsonTooDeep,
           "nested deeper than " + std::to_string(maxJsonDepth) + " levels"));
-    keysOfOpen.emplace_back();
+    openedAt.push_back(keys.size());
     return keep(reader.value({.kind = kind}));
   }
 
   bool leave() {
-    keysOfOpen.pop_back();
+    Status unique = checkUnique(std::span(keys).subspan(openedAt.back()));
+    if (!unique.ok())
+      return keep(std::move(unique));
+    if (keys.size() > openedAt.back())
+      keyText.resize(keys[openedAt.back()].start);
+    keys.resize(openedAt.back());
+    openedAt.pop_back();
     return keep(reader.close());
+  }
+
+  /// A key's place in keyText.
+  struct Key {
+    size_t start, length;
+  };
+
+  std::string_view text(Key key) const {
+    return std::string_view(keyText).substr(key.start, key.length);
+  }
+
+  /// Sorts rather than hashes: nobody can choose keys that make it slow.
+  Status checkUnique(std::span<const Key> ofObject) const {
+    if (ofObject.size() < 2)
+      return {};
+    std::vector<std::string_view> sorted;
+    sorted.reserve(ofObject.size());
+    for (Key key : ofObject)
+      sorted.push_back(text(key));
+    std::sort(sorted.begin(), sorted.end());
+    auto twin = std::adjacent_find(sorted.begin(), sorted.end());
+    if (twin == sorted.end())
+      return {};
+    return Status::failure(ErrorCode::JsonDuplicateKey,
+                           "key " + inQuotes(*twin) +
+                               " appears twice in one object");
   }
 
   JsonReader &reader;
   Status status;
-  /// For every open array and object its keys so far; an array has none.
-  std::vector<std::unordered_set<std::string>> keysOfOpen;
+  /// The keys of all open objects, outermost first, and for every open array
+  /// and object how many of them lie outside it.
+  std::string keyText;
+  std::vector<Key> keys;
+  std::vector<size_t> openedAt;
 };
 
 } // namespace

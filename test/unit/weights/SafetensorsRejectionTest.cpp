@@ -112,7 +112,7 @@ const Rejection duplicates[] = {
      {"'w'", "twice"}},
     {"EscapedTensor",
      R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)"
-     R"("\u0077":{}})",
+     R"("\u0077":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
      0,
      ErrorCode::JsonDuplicateKey,
      {"'w'"}},
