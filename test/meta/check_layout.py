@@ -143,12 +143,12 @@ def one_file_per_pass(tree):
         homes = [
             path
             for path in tree.paths
-            if re.fullmatch(f"passes/[^/]+/{re.escape(file)}", path)
+            if re.fullmatch(f"passes/([^/]+/)?{re.escape(file)}", path)
         ]
         if len(homes) != 1:
             yield (
-                f"passes/Passes.td: {flag}: expected exactly one file passes/{file} or passes/*/{file},"
-                f" found {len(homes)}"
+                f"passes/Passes.td: {flag}: expected exactly one file {file} in passes/ or"
+                f" a folder of it, found {len(homes)}"
             )
 
 
