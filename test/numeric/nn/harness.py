@@ -1,0 +1,203 @@
+"""Runs lowered ops as machine code on buffers between guard pages.
+
+A function on memrefs goes through the passes under test and upstream's
+lowerings to a shared library, which may call no library itself. Its arguments
+are NumPy arrays that end where memory ends, or begin where it begins: an access
+outside them ends the process.
+"""
+
+import ctypes
+import functools
+import mmap
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+from typing import NamedTuple
+
+import numpy as np
+
+LLVM = pathlib.Path(shutil.which("clang-22")).resolve().parent
+
+
+class Machine(NamedTuple):
+    """What the module says of its target, and what clang is told."""
+
+    name: str
+    attribute: str
+    flags: tuple
+
+
+def cpu_flags():
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    found = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
+    return set(found[1].split()) if found else set()
+
+
+def machines():
+    """Every number of lanes; where the machine lacks wide vectors, the compiler
+    splits them."""
+    base = ("-march=x86-64-v3",)
+    wide = ("-march=x86-64-v4", "-mprefer-vector-width=512")
+    has_wide = {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= cpu_flags()
+    if os.uname().machine != "x86_64":
+        base = wide = ("-mcpu=native",)
+    return [
+        Machine(
+            "lanes16",
+            "vector_bits = 512, vector_registers = 32",
+            wide if has_wide else base,
+        ),
+        Machine("lanes8", "vector_bits = 256, vector_registers = 16", base),
+        Machine("lanes4", "vector_bits = 128, vector_registers = 32", base),
+    ]
+
+
+LOWERING = """
+  -moe-cpu-expand-math -scf-forall-to-for -buffer-loop-hoisting -canonicalize
+  -cse -llvm-request-c-wrappers -convert-scf-to-cf -convert-vector-to-llvm
+  -expand-strided-metadata -lower-affine -finalize-memref-to-llvm
+  -convert-math-to-llvm -convert-arith-to-llvm -convert-index-to-llvm
+  -convert-func-to-llvm -convert-cf-to-llvm -reconcile-unrealized-casts
+""".split()
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stderr}"
+    return done.stdout
+
+
+def moe_opt():
+    build = os.environ.get("MOEC_BUILD_DIR")
+    return str(pathlib.Path(build, "bin", "moe-opt")) if build else "moe-opt"
+
+
+@functools.lru_cache(maxsize=None)
+def build(functions, machine, passes):
+    """The library of functions on memrefs, given as MLIR."""
+    text = (
+        f"module attributes {{moe.target = #moe.target<{machine.attribute}>}} "
+        f"{{\n{functions}\n}}\n"
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(os.environ.get("MOEC_KEEP") or scratch)
+        lowered = run(moe_opt(), "-", *passes, *LOWERING, input=text)
+        translate = [LLVM / "mlir-translate", "--mlir-to-llvmir"]
+        # The target is still on the module.
+        ir = run(*translate, "--allow-unregistered-dialect", input=lowered)
+        (scratch / "kernel.ll").write_text(ir)
+        command = [LLVM / "clang", "-O3", *machine.flags, "-fPIC", "-shared"]
+        # No library at all: a call that the lowering left is an error, and
+        # LLVM must not make one of a loop that fills memory.
+        command += ["-nostdlib", "-fuse-ld=lld", "-Wl,-z,defs"]
+        command += ["-mllvm", "-disable-loop-idiom-all"]
+        command += ["-Wno-override-module", scratch / "kernel.ll"]
+        run(*command, "-o", scratch / "kernel.so")
+        return ctypes.CDLL(str(scratch / "kernel.so"))
+
+
+# Buffers --------------------------------------------------------------------
+
+PAGE = mmap.PAGESIZE
+PROT_NONE = 0
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Guarded:
+    """Memory for an array that touches an inaccessible page: behind its end,
+    or, with `at_start`, before its beginning."""
+
+    def __init__(self, shape, dtype, at_start):
+        count = int(np.prod(shape))
+        size = count * np.dtype(dtype).itemsize
+        inner = max(1, -(-size // PAGE)) * PAGE
+        self.memory = mmap.mmap(-1, inner + 2 * PAGE)
+        begin = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        for guard in (begin, begin + PAGE + inner):
+            status = LIBC.mprotect(
+                ctypes.c_void_p(guard), ctypes.c_size_t(PAGE), PROT_NONE
+            )
+            assert status == 0, os.strerror(ctypes.get_errno())
+        offset = PAGE if at_start else PAGE + inner - size
+        self.array = np.frombuffer(
+            self.memory, dtype=dtype, count=count, offset=offset
+        ).reshape(shape)
+
+
+def guarded(values, at_start=False):
+    """A copy of an array in guarded memory."""
+    values = np.ascontiguousarray(values)
+    array = Guarded(values.shape, values.dtype, at_start).array
+    array[...] = values
+    return array
+
+
+def descriptor(array):
+    """The memref descriptor of an array."""
+    rank = array.ndim
+
+    class Descriptor(ctypes.Structure):
+        _fields_ = [
+            ("allocated", ctypes.c_void_p),
+            ("aligned", ctypes.c_void_p),
+            ("offset", ctypes.c_int64),
+            ("sizes", ctypes.c_int64 * rank),
+            ("strides", ctypes.c_int64 * rank),
+        ]
+
+    pointer = array.__array_interface__["data"][0]
+    strides = [stride // array.itemsize for stride in array.strides]
+    return Descriptor(
+        pointer,
+        pointer,
+        0,
+        (ctypes.c_int64 * rank)(*array.shape),
+        (ctypes.c_int64 * rank)(*strides),
+    )
+
+
+def call(library, function, *arrays):
+    descriptors = [descriptor(array) for array in arrays]
+    getattr(library, f"_mlir_ciface_{function}")(*map(ctypes.byref, descriptors))
+
+
+# bf16 -----------------------------------------------------------------------
+
+
+def to_bf16(values):
+    """Rounded to nearest, ties to even, as bits."""
+    bits = np.asarray(values, np.float32).view(np.uint32).astype(np.uint64)
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    quiet = ((bits >> 16) | 0x40).astype(np.uint16)
+    return np.where(np.isnan(values), quiet, rounded)
+
+
+def from_bf16(bits):
+    return (np.asarray(bits).astype(np.uint32) << 16).view(np.float32)
+
+
+def stored(values, element):
+    """What memory of an element type holds after a store."""
+    values = np.asarray(values, np.float32)
+    return to_bf16(values) if element == "bf16" else values
+
+
+def widened(array):
+    return from_bf16(array) if array.dtype == np.uint16 else array
+
+
+def dtype(element):
+    return np.uint16 if element == "bf16" else np.float32
+
+
+def error(actual, expected):
+    """The relative error in the Frobenius norm."""
+    actual = np.asarray(actual, np.float64)
+    assert actual.shape == expected.shape
+    norm = np.linalg.norm(expected)
+    return np.linalg.norm(actual - expected) / norm if norm else np.abs(actual).max(
+        initial=0.0
+    )

@@ -1,0 +1,278 @@
+"""Append and attention, step by step over a paged state, against NumPy in f64.
+
+The pools start full of NaN and the block table is a permutation, so that a read
+of a position that a token may not see shows; every buffer lies between guard
+pages. The bytes that a token gets must not depend on how the sequences were cut
+into steps.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from harness import (
+    build,
+    call,
+    dtype,
+    error,
+    guarded,
+    machines,
+    stored,
+    widened,
+)
+
+BLOCK = 32
+PASSES = ("-moe-cpu-lower-append", "-moe-cpu-lower-attention")
+
+
+class Shape(NamedTuple):
+    heads: int
+    kv_heads: int
+    key: int
+    value: int
+    window: int = 0
+    element: str = "f32"
+
+    @property
+    def scale(self):
+        return float(np.float32(self.key**-0.5))
+
+
+def kernels(machine, shape, blocks, slots, context):
+    q, y = (
+        f"memref<?x{shape.heads * width}xf32>" for width in (shape.key, shape.value)
+    )
+    k, v = (
+        f"memref<?x{shape.kv_heads * width}xf32>" for width in (shape.key, shape.value)
+    )
+    pools = [
+        f"memref<{blocks}x{shape.kv_heads}x{shape.key}x{BLOCK}x{shape.element}>",
+        f"memref<{blocks}x{shape.kv_heads}x{BLOCK}x{shape.value}x{shape.element}>",
+        f"memref<{slots}x{context}xi32>",
+    ]
+    i = "memref<?xi32>"
+    state = f"%ks: {pools[0]}, %vs: {pools[1]}, %table: {pools[2]}"
+    state_operand = f"state(%ks, %vs, %table : {', '.join(pools)})"
+    text = f"""
+    func.func @append(%k: {k}, %v: {v}, %p: {i}, %s: {i}, {state}) {{
+      nn.append ins(%k, %v, %p, %s : {k}, {v}, {i}, {i}) {state_operand}
+      return
+    }}
+    func.func @attention(%q: {q}, %p: {i}, %s: {i}, {state}, %y: {y}) {{
+      nn.attention {{heads = {shape.heads} : i64, kv_heads = {shape.kv_heads} : i64,
+                     scale = {shape.scale!r} : f64, window = {shape.window} : i64}}
+        ins(%q, %p, %s : {q}, {i}, {i}) {state_operand} outs(%y : {y})
+      return
+    }}"""
+    return build(text, machine, PASSES)
+
+
+class Model:
+    """Queries, keys and values of some sequences, one in each slot."""
+
+    def __init__(self, shape, lengths, seed=0, spread=1.0):
+        random = np.random.default_rng(seed)
+        self.shape, self.lengths = shape, lengths
+
+        def draw(heads, width, size=1.0):
+            return [
+                random.normal(0, size, (length, heads * width)).astype(np.float32)
+                for length in lengths
+            ]
+
+        self.queries = draw(shape.heads, shape.key, spread)
+        self.keys = draw(shape.kv_heads, shape.key, spread)
+        self.values = draw(shape.kv_heads, shape.value)
+        self.context = -(-max(lengths) // BLOCK)
+        self.blocks = len(lengths) * self.context
+        blocks = random.permutation(self.blocks).astype(np.int32)
+        self.table = blocks.reshape(len(lengths), self.context)
+
+    def reference(self):
+        """The output of every token, in f64."""
+        shape = self.shape
+        outputs = []
+        for slot, length in enumerate(self.lengths):
+            widths = (shape.key, shape.key, shape.value)
+            parts = (self.queries[slot], self.keys[slot], self.values[slot])
+            parts = parts[:1] + tuple(
+                widened(stored(part, shape.element)) for part in parts[1:]
+            )
+            q, k, v = (
+                part.astype(np.float64).reshape(length, -1, width).swapaxes(0, 1)
+                for part, width in zip(parts, widths)
+            )
+            group = shape.heads // shape.kv_heads
+            k, v = np.repeat(k, group, 0), np.repeat(v, group, 0)
+            scores = shape.scale * q @ k.swapaxes(1, 2)
+            distance = np.arange(length)[:, None] - np.arange(length)
+            seen = (distance >= 0) & (distance < (shape.window or length))
+            scores = np.where(seen, scores, -np.inf)
+            weights = np.exp(scores - scores.max(2, keepdims=True))
+            weights /= weights.sum(2, keepdims=True)
+            outputs.append((weights @ v).swapaxes(0, 1).reshape(length, -1))
+        return outputs
+
+    def run(self, machine, schedule, at_start=False):
+        """The output of every token, when each step of the schedule takes some
+        tokens of some slots: [[(slot, count), ...], ...]."""
+        shape = self.shape
+        library = kernels(
+            machine, shape, self.blocks, len(self.lengths), self.context
+        )
+        pool = (self.blocks, shape.kv_heads)
+
+        def guard(values):
+            return guarded(values, at_start)
+
+        def garbage(*sizes):
+            values = np.full(sizes, np.nan, np.float32)
+            return guard(stored(values, shape.element))
+
+        state = (
+            garbage(*pool, shape.key, BLOCK),
+            garbage(*pool, BLOCK, shape.value),
+            guard(self.table),
+        )
+        width = shape.heads * shape.value
+        outputs = [
+            np.zeros((length, width), np.float32) for length in self.lengths
+        ]
+        done = [0] * len(self.lengths)
+        for step in schedule:
+            tokens = []
+            for slot, count in step:
+                tokens += [(slot, done[slot] + i) for i in range(count)]
+                done[slot] += count
+
+            def rows(arrays):
+                picked = [arrays[slot][position] for slot, position in tokens]
+                return guard(
+                    np.array(picked, np.float32).reshape(
+                        len(tokens), arrays[0].shape[1]
+                    )
+                )
+
+            slots, positions = (
+                guard(np.array([token[i] for token in tokens], np.int32))
+                for i in (0, 1)
+            )
+            appended = (rows(self.keys), rows(self.values), positions, slots)
+            call(library, "append", *appended, *state)
+            y = guard(np.full((len(tokens), width), np.nan, np.float32))
+            call(
+                library, "attention", rows(self.queries), positions, slots, *state, y
+            )
+            for row, (slot, position) in zip(y, tokens):
+                outputs[slot][position] = row
+        assert done == list(self.lengths)
+        return outputs
+
+
+def at_once(lengths):
+    return [[(slot, length)] for slot, length in enumerate(lengths)]
+
+
+def one_by_one(lengths):
+    return [
+        [(slot, 1) for slot, length in enumerate(lengths) if position < length]
+        for position in range(max(lengths))
+    ]
+
+
+def mixed(lengths, seed):
+    """Steps of pieces of all sizes, of several sequences in any order; a slot
+    may come twice, and a step may be empty."""
+    random = np.random.default_rng(seed)
+    left, steps = list(lengths), [[]]
+    while any(left):
+        step = []
+        for slot in random.permutation(len(left)).repeat(2):
+            most = min(left[slot], random.choice([1, 2, 5, 13, 24, 31, 33, 70]))
+            count = int(random.integers(0, most + 1))
+            left[slot] -= count
+            step.append((int(slot), count))
+        steps.append(step)
+    return steps
+
+
+SHAPES = [
+    Shape(heads=2, kv_heads=2, key=24, value=24),
+    Shape(heads=8, kv_heads=2, key=16, value=16, element="bf16"),
+    Shape(heads=5, kv_heads=1, key=32, value=20),
+    Shape(heads=4, kv_heads=4, key=80, value=80, element="bf16"),
+    Shape(heads=12, kv_heads=4, key=128, value=128),
+    Shape(heads=3, kv_heads=1, key=7, value=33, window=5),
+    Shape(heads=2, kv_heads=1, key=16, value=64, window=1),
+    Shape(heads=4, kv_heads=2, key=24, value=12, window=40, element="bf16"),
+    Shape(heads=26, kv_heads=1, key=9, value=1, window=64),
+]
+
+
+def name(shape):
+    window = f"w{shape.window}-" if shape.window else ""
+    return f"{shape.heads}:{shape.kv_heads}x{shape.key},{shape.value}-{window}{shape.element}"
+
+
+on_machines = pytest.mark.parametrize("machine", machines(), ids=lambda m: m.name)
+of_shapes = pytest.mark.parametrize("shape", SHAPES, ids=name)
+
+
+@on_machines
+@of_shapes
+def test_attention(machine, shape):
+    lengths = (133, 1, 32, 65)
+    model = Model(shape, lengths)
+    prefill = model.run(machine, at_once(lengths))
+    for actual, expected in zip(prefill, model.reference()):
+        assert error(actual, expected) < 1e-6
+    schedules = [one_by_one(lengths), mixed(lengths, 1), mixed(lengths, 2)]
+    schedules.append([list(enumerate(lengths))])
+    for i, schedule in enumerate(schedules):
+        outputs = model.run(machine, schedule, at_start=bool(i % 2))
+        for actual, expected in zip(outputs, prefill):
+            assert actual.tobytes() == expected.tobytes()
+
+
+@on_machines
+def test_large_scores(machine):
+    """Scores far apart: the maximum moves from block to block, exponentials
+    vanish, and nothing overflows."""
+    lengths = (100,)
+    model = Model(Shape(heads=2, kv_heads=2, key=32, value=16), lengths, spread=9.0)
+    prefill = model.run(machine, at_once(lengths))
+    assert error(prefill[0], model.reference()[0]) < 2e-5
+    single = model.run(machine, one_by_one(lengths))
+    assert single[0].tobytes() == prefill[0].tobytes()
+
+
+@on_machines
+@pytest.mark.parametrize("element", ("f32", "bf16"))
+def test_append_layout(machine, element):
+    """Keys lie in panels, values in rows, and nothing else is written."""
+    shape = Shape(heads=2, kv_heads=2, key=19, value=21, element=element)
+    library = kernels(machine, shape, blocks=6, slots=2, context=3)
+    random = np.random.default_rng(5)
+    table = np.array([[5, 0, 3], [2, 4, 1]], np.int32)
+    untouched = dtype(element)(7)
+    for count in (0, 1, 45):
+        tokens = [(slot, 31 + i) for slot in (0, 1) for i in range(count)]
+        slots, positions = (
+            guarded(np.array([token[i] for token in tokens], np.int32)) for i in (0, 1)
+        )
+        k, v = (
+            random.normal(0, 3, (len(tokens), 2, width)).astype(np.float32)
+            for width in (shape.key, shape.value)
+        )
+        keys = guarded(np.full((6, 2, shape.key, BLOCK), untouched))
+        values = guarded(np.full((6, 2, BLOCK, shape.value), untouched))
+        expected_keys, expected_values = keys.copy(), values.copy()
+        for row, (slot, position) in enumerate(tokens):
+            block, lane = table[slot, position // BLOCK], position % BLOCK
+            expected_keys[block, :, :, lane] = stored(k[row], element)
+            expected_values[block, :, lane] = stored(v[row], element)
+        rows = [guarded(part.reshape(len(tokens), 2 * part.shape[2])) for part in (k, v)]
+        call(library, "append", *rows, positions, slots, keys, values, guarded(table))
+        assert np.array_equal(keys, expected_keys)
+        assert np.array_equal(values, expected_values)
