@@ -110,7 +110,9 @@ private:
       refuse(op, "MOE0306", "weighing experts by their logits",
              "weight_from = score, or a softmax with scope = selected");
     if (routing.getNullExperts())
-      refuse(op, "MOE0307", Twine(routing.getNullExperts()) + " null experts",
+      refuse(op, "MOE0307",
+             "a router with " + Twine(routing.getNullExperts()) +
+                 " null experts",
              "0");
     Renorm renorm = routing.getRenorm();
     if (renorm != Renorm::None && renorm != Renorm::Sum)

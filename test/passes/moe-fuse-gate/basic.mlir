@@ -1,0 +1,148 @@
+// RUN: moe-opt %s -moe-fuse-gate -canonicalize -cse | FileCheck %s
+// RUN: moe-opt %s -moe-fuse-gate --remarks-filter='moe-fuse-gate' --remark-policy=all -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+
+#x = affine_map<(d0, d1, d2) -> (d0, d2)>
+#w = affine_map<(d0, d1, d2) -> (d1, d2)>
+#wn = affine_map<(d0, d1, d2) -> (d2, d1)>
+#y = affine_map<(d0, d1, d2) -> (d0, d1)>
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#col = affine_map<(d0, d1) -> (d1)>
+
+// The logits' other readers read the gate's.
+
+// REMARK: [Passed] gate {{.*}}Function=plain
+// CHECK-LABEL: func.func @plain
+// CHECK-SAME:    (%[[X:[^:]*]]: tensor<?x4xf32>, %[[W:[^:]*]]: tensor<8x4xf32>)
+// CHECK:       %[[T:.*]] = tensor.dim %[[X]]
+// CHECK-DAG:   %[[IDS:.*]] = tensor.empty(%[[T]]) : tensor<?x2xi32>
+// CHECK-DAG:   %[[WEIGHTS:.*]] = tensor.empty(%[[T]]) : tensor<?x2xf32>
+// CHECK-DAG:   %[[LOGITS:.*]] = tensor.empty(%[[T]]) : tensor<?x8xf32>
+// CHECK:       %[[G:.*]]:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%[[X]], %[[W]] : tensor<?x4xf32>, tensor<8x4xf32>) outs(%[[IDS]], %[[WEIGHTS]], %[[LOGITS]] :
+// CHECK-NEXT:  moe.tap "router_logits", %[[G]]#2
+// CHECK-NEXT:  return %[[G]]#0, %[[G]]#1
+func.func @plain(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>) -> (tensor<?x2xi32>, tensor<?x2xf32>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %t = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %e = tensor.empty(%t) : tensor<?x8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %l = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%f : tensor<?x8xf32>) -> tensor<?x8xf32>
+  moe.tap "router_logits", %l : tensor<?x8xf32>
+  %ei = tensor.empty(%t) : tensor<?x2xi32>
+  %ew = tensor.empty(%t) : tensor<?x2xf32>
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%ei, %ew : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %ids, %weights : tensor<?x2xi32>, tensor<?x2xf32>
+}
+
+// A bias of the logits and one of the selection.
+
+// REMARK: [Passed] gate {{.*}}Function=biases
+// CHECK-LABEL: func.func @biases
+// CHECK-SAME:    (%[[X:[^:]*]]: tensor<?x4xf32>, %[[W:[^:]*]]: tensor<8x4xf32>, %[[LB:[^:]*]]: tensor<8xf32>, %[[SB:[^:]*]]: tensor<8xf32>)
+// CHECK-NOT:   linalg
+// CHECK:       moe.gate {{.*}} ins(%[[X]], %[[W]] : tensor<?x4xf32>, tensor<8x4xf32>) logit_bias(%[[LB]] : tensor<8xf32>) bias(%[[SB]] : tensor<8xf32>)
+// CHECK-NOT:   linalg
+func.func @biases(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %lb: tensor<8xf32>, %sb: tensor<8xf32>) -> tensor<?x2xi32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %t = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %e = tensor.empty(%t) : tensor<?x8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %m = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%f : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %l = linalg.generic {indexing_maps = [#id, #col, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%m, %lb : tensor<?x8xf32>, tensor<8xf32>) outs(%e : tensor<?x8xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %s = arith.addf %a, %b : f32
+    linalg.yield %s : f32
+  } -> tensor<?x8xf32>
+  %ei = tensor.empty(%t) : tensor<?x2xi32>
+  %ew = tensor.empty(%t) : tensor<?x2xf32>
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>) bias(%sb : tensor<8xf32>)
+      outs(%ei, %ew : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %ids : tensor<?x2xi32>
+}
+
+// Logits from elsewhere keep their route.
+
+// REMARK: [Missed] gate {{.*}}Function=argument {{.*}}Reason="its logits are no product, nor the sum of one and a bias"
+// CHECK-LABEL: func.func @argument
+// CHECK:       moe.route
+func.func @argument(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) -> tensor<?x2xi32> {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %ids : tensor<?x2xi32>
+}
+
+// REMARK: [Missed] gate {{.*}}Function=narrow {{.*}}Reason="its weight is not f32"
+// CHECK-LABEL: func.func @narrow
+// CHECK:       moe.route
+func.func @narrow(%x: tensor<?x4xf32>, %w: tensor<8x4xbf16>, %e: tensor<?x8xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>) -> tensor<?x2xi32> {
+  %zero = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %l = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x4xf32>, tensor<8x4xbf16>)
+      outs(%f : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%i, %v : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %ids : tensor<?x2xi32>
+}
+
+// REMARK: [Missed] gate {{.*}}Function=not_transposed {{.*}}Reason="its logits come from a product, but its second operand is not a transposed weight [N, K]"
+// CHECK-LABEL: func.func @not_transposed
+// CHECK:       moe.route
+func.func @not_transposed(%x: tensor<?x4xf32>, %w: tensor<4x8xf32>, %e: tensor<?x8xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>) -> tensor<?x2xi32> {
+  %zero = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %l = linalg.matmul indexing_maps = [#x, #wn, #y] ins(%x, %w : tensor<?x4xf32>, tensor<4x8xf32>)
+      outs(%f : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%i, %v : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %ids : tensor<?x2xi32>
+}
+
+// REMARK: [Missed] gate {{.*}}Function=accumulates {{.*}}Reason="its logits come from a product, but its output does not start as zeros"
+// CHECK-LABEL: func.func @accumulates
+// CHECK:       moe.route
+func.func @accumulates(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %e: tensor<?x8xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>) -> tensor<?x2xi32> {
+  %l = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%i, %v : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %ids : tensor<?x2xi32>
+}
+
+// REMARK: [Missed] gate {{.*}}Function=before_bias {{.*}}Reason="the product without its bias is read by moe.tap 'raw' too"
+// CHECK-LABEL: func.func @before_bias
+// CHECK:       moe.route
+func.func @before_bias(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %lb: tensor<8xf32>, %e: tensor<?x8xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>) -> tensor<?x2xi32> {
+  %zero = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %m = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%f : tensor<?x8xf32>) -> tensor<?x8xf32>
+  moe.tap "raw", %m : tensor<?x8xf32>
+  %l = linalg.generic {indexing_maps = [#id, #col, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%m, %lb : tensor<?x8xf32>, tensor<8xf32>) outs(%e : tensor<?x8xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %s = arith.addf %b, %a : f32
+    linalg.yield %s : f32
+  } -> tensor<?x8xf32>
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%i, %v : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %ids : tensor<?x2xi32>
+}
+
+// REMARK: [Missed] gate {{.*}}Function=late_bias {{.*}}Reason="its selection bias is made after the logits"
+// CHECK-LABEL: func.func @late_bias
+// CHECK:       moe.route
+func.func @late_bias(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %e: tensor<?x8xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>) -> tensor<?x2xi32> {
+  %zero = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %l = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%f : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %sb = moe.weight "bias" : tensor<8xf32>
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>) bias(%sb : tensor<8xf32>)
+      outs(%i, %v : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %ids : tensor<?x2xi32>
+}

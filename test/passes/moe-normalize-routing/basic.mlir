@@ -1,0 +1,196 @@
+// RUN: moe-opt %s -moe-normalize-routing | FileCheck %s
+// RUN: moe-opt %s -moe-normalize-routing --remarks-filter='moe-normalize-routing' --remark-policy=all -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+
+// REMARK: [Passed] scope {{.*}}Function=renormalised{{.*}}taken over the selected
+// REMARK: [Passed] selection {{.*}}Function=renormalised{{.*}}experts selected by logit
+// REMARK: [Missed] scope {{.*}}Function=bias {{.*}}a bias is added to the scores that select
+// REMARK: [Missed] selection {{.*}}Function=bias {{.*}}a bias is added to the scores that select
+// REMARK: [Missed] scope {{.*}}Function=epsilon {{.*}}an epsilon enters the sum
+// REMARK: [Missed] selection {{.*}}Function=sigmoid {{.*}}rounding can make ties
+// REMARK: [Missed] scope {{.*}}Function=groups {{.*}}groups compare scores
+// REMARK: [Missed] scope {{.*}}Function=null_experts {{.*}}null experts take part in the sum
+// REMARK: [Missed] scope {{.*}}Function=logits {{.*}}its weights are logits
+// REMARK: [Missed] scope {{.*}}Function=topp {{.*}}its selection needs the scores
+// REMARK: [Missed] scope {{.*}}Function=window {{.*}}a window excludes experts
+
+// A renormalised softmax is a softmax over the selected; the scale stays.
+
+// CHECK-LABEL: func.func @renormalised(
+// CHECK: #moe.routing<k = 2, scope = selected, select_on = logit, weight_from = logit>
+func.func @renormalised(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @scaled(
+// CHECK: #moe.routing<k = 2, scope = selected, select_on = logit, weight_from = logit, scale = 2.500000e+00 : f64>
+func.func @scaled(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum, eps = 0.0 : f64, scale = 2.5 : f64>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @select_on_logit(
+// CHECK: #moe.routing<k = 2, scope = selected, select_on = logit, weight_from = logit>
+func.func @select_on_logit(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, select_on = logit, renorm = sum>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// Without renormalisation the sum over all stays.
+
+// CHECK-LABEL: func.func @plain(
+// CHECK: #moe.routing<k = 2, select_on = logit>
+func.func @plain(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// A softmax over the selected sums to 1, and selects before there are scores.
+
+// CHECK-LABEL: func.func @selected(
+// CHECK: #moe.routing<k = 2, scope = selected, select_on = logit, weight_from = logit>
+func.func @selected(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, scope = selected, weight_from = logit, renorm = sum>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @selected_bias(
+// CHECK: #moe.routing<k = 2, scope = selected, select_on = logit, weight_from = logit>
+func.func @selected_bias(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, scope = selected, weight_from = logit>}
+      ins(%l : tensor<?x8xf32>) bias(%b : tensor<8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @selected_eps(
+// CHECK: #moe.routing<k = 2, scope = selected, select_on = logit, weight_from = logit, renorm = sum, eps = 5.000000e-01 : f64>
+func.func @selected_eps(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, scope = selected, weight_from = logit, renorm = sum, eps = 0.5 : f64>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// Groups that are all kept are no groups.
+
+// CHECK-LABEL: func.func @all_groups(
+// CHECK: #moe.routing<k = 2, scope = selected, select_on = logit, weight_from = logit>
+func.func @all_groups(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum, groups = 4, group_reduce = top2_sum, group_keep = 4, group_fill = zero>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @no_keep(
+// CHECK: #moe.routing<k = 2, select_on = logit>
+func.func @no_keep(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, groups = 4>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// Parameters without effect go.
+
+// CHECK-LABEL: func.func @without_effect(
+// CHECK: #moe.routing<k = 2, select_on = logit>
+func.func @without_effect(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, eps_mode = clamp, eps = 1.0e-6 : f64, scale = 1.0 : f64, group_reduce = top2_sum>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// What is not equal stays as it is.
+
+// CHECK-LABEL: func.func @bias(
+// CHECK: #moe.routing<k = 2, renorm = sum>
+func.func @bias(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum>}
+      ins(%l : tensor<?x8xf32>) bias(%b : tensor<8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @epsilon(
+// CHECK: #moe.routing<k = 2, select_on = logit, renorm = sum, eps = 9.9999999999999995E-7 : f64>
+func.func @epsilon(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum, eps = 1.0e-6 : f64>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @clamp(
+// CHECK: #moe.routing<k = 2, select_on = logit, renorm = sum, eps_mode = clamp, eps = 5.000000e-01 : f64>
+func.func @clamp(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum, eps_mode = clamp, eps = 0.5 : f64>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @sigmoid(
+// CHECK: #moe.routing<k = 2, score = sigmoid, renorm = sum>
+func.func @sigmoid(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, score = sigmoid, renorm = sum>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @groups(
+// CHECK: #moe.routing<k = 2, renorm = sum, groups = 4, group_keep = 2>
+func.func @groups(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum, groups = 4, group_keep = 2>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @quota(
+// CHECK: #moe.routing<k = 4, renorm = sum, groups = 4, group_quota = 1>
+func.func @quota(%l: tensor<?x8xf32>, %i: tensor<?x4xi32>, %w: tensor<?x4xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 4, renorm = sum, groups = 4, group_quota = 1>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x4xi32>, tensor<?x4xf32>) -> tensor<?x4xi32>, tensor<?x4xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @null_experts(
+// CHECK: #moe.routing<k = 2, select_on = logit, renorm = sum, null_experts = 1>
+func.func @null_experts(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum, null_experts = 1>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @logits(
+// CHECK: #moe.routing<k = 2, select_on = logit, weight_from = logit, renorm = sum>
+func.func @logits(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, weight_from = logit, renorm = sum>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @topp(
+// CHECK: #moe.routing<k = 2, policy = topp, renorm = sum, threshold = 5.000000e-01 : f64>
+func.func @topp(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, policy = topp, renorm = sum, threshold = 0.5 : f64>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @window(
+// CHECK: #moe.routing<k = 2, scope = window, renorm = sum, window = 5.000000e-01 : f64>
+func.func @window(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, scope = window, renorm = sum, window = 0.5 : f64>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// A gate is normalised like a route.
+
+// CHECK-LABEL: func.func @gate(
+// CHECK: moe.gate {routing = #moe.routing<k = 2, select_on = logit>}
+func.func @gate(%x: tensor<?x4xf32>, %r: tensor<8x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %l: tensor<?x8xf32>) {
+  %g:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %r : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%i, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
