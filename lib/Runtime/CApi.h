@@ -1,0 +1,106 @@
+//===- CApi.h - The seam between C and C++ ----------------------*- C++ -*-===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Handles, and what every function of Runtime.h does alike: no exception
+// crosses, a status becomes an error object, versioned structs are copied by
+// their size.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_LIB_RUNTIME_CAPI_H
+#define MOEC_LIB_RUNTIME_CAPI_H
+
+#include "lib/Runtime/Model.h"
+#include "lib/Runtime/Sampler.h"
+#include "lib/Runtime/Session.h"
+#include "lib/Runtime/Status.h"
+#include "lib/Runtime/Tokenizer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+
+struct moec_error {
+  moec_code code;
+  std::string message;
+};
+
+struct moec_model {
+  std::shared_ptr<const moec::runtime::Model> value;
+};
+struct moec_session {
+  std::unique_ptr<moec::runtime::Session> value;
+};
+struct moec_sampler {
+  moec::runtime::Sampler value;
+};
+struct moec_tokenizer {
+  std::shared_ptr<const moec::runtime::Tokenizer> value;
+};
+struct moec_decoder {
+  moec::runtime::TextStream value;
+};
+
+namespace moec::runtime {
+
+/// Null for success. Never throws: without memory it returns an object that
+/// exists already.
+moec_error *toError(const Status &status) noexcept;
+moec_error *outOfMemory() noexcept;
+
+/// Runs the body of a function of the C interface.
+template <typename Body> moec_error *guarded(Body body) noexcept {
+  try {
+    return toError(body());
+  } catch (const std::bad_alloc &) {
+    return outOfMemory();
+  } catch (const std::exception &error) {
+    return toError(Status(MOEC_E_INTERNAL,
+                          std::string("internal error: ") + error.what()));
+  }
+}
+
+inline Status isNull(const char *name) {
+  return Status(MOEC_E_ARGUMENT, std::string(name) + " is null");
+}
+
+/// Copies a struct of the caller's version into one of this version. Null
+/// stands for all defaults.
+template <typename T> Status readStruct(const T *given, T &options) {
+  std::memset(&options, 0, sizeof(T));
+  if (!given)
+    return Status();
+  size_t size = given->struct_size;
+  if (size < sizeof(size_t) || size > (size_t(1) << 16))
+    return Status(MOEC_E_ARGUMENT, "struct_size is " + std::to_string(size) +
+                                       ", set it to the sizeof of the struct");
+  const char *bytes = reinterpret_cast<const char *>(given);
+  for (size_t i = sizeof(T); i < size; ++i)
+    if (bytes[i] != 0)
+      return Status(MOEC_E_ARGUMENT,
+                    "an option is set that this version of the library, " +
+                        std::string(moec_version()) + ", does not know");
+  std::memcpy(&options, given, std::min(size, sizeof(T)));
+  return Status();
+}
+
+/// Copies a result into a struct of the caller's version.
+template <typename T> Status writeStruct(T result, T *given) {
+  size_t size = given->struct_size;
+  if (size < sizeof(size_t))
+    return Status(MOEC_E_ARGUMENT, "struct_size is " + std::to_string(size) +
+                                       ", set it to the sizeof of the struct");
+  result.struct_size = size;
+  std::memcpy(static_cast<void *>(given), &result, std::min(size, sizeof(T)));
+  return Status();
+}
+
+} // namespace moec::runtime
+
+#endif // MOEC_LIB_RUNTIME_CAPI_H

@@ -1,0 +1,276 @@
+//===- Manifest.cpp - What an artifact says about itself ------------------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Reads the manifest but for its targets, see ManifestTargets.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Runtime/Manifest.h"
+
+#include "lib/Runtime/Json.h"
+#include "lib/Runtime/ManifestTargets.h"
+#include "moec/Artifact.h"
+
+#include <algorithm>
+#include <set>
+
+namespace moec::runtime {
+
+namespace {
+
+constexpr JsonLimits manifestLimits = {.bytes = size_t(64) << 20, .depth = 16};
+constexpr int32_t largestVocabulary = 1 << 24;
+constexpr int32_t mostLayers = 1 << 16;
+constexpr int32_t mostExperts = 1 << 20;
+constexpr int32_t longestContext = 1 << 24;
+constexpr int32_t mostStepTokens = 1 << 20;
+constexpr int32_t mostSequences = 1 << 16;
+constexpr uint64_t mostBlocks = (uint64_t(1) << 31) - 1;
+
+std::vector<int32_t> readIntegers(JsonObject &object, const char *name,
+                                  size_t most, int32_t below) {
+  std::vector<int32_t> result;
+  const auto &elements = object.array(name, most);
+  for (size_t i = 0; i < elements.size(); ++i)
+    result.push_back(static_cast<int32_t>(jsonNumber(
+        elements[i], object.where(name, i), 0, below - 1, object.errors())));
+  return result;
+}
+
+// Tools may want to say more about the model, so unknown fields are fine here
+// and in "compiler" and "source", of which nothing depends.
+ModelFacts readModel(JsonObject object) {
+  ModelFacts facts;
+  facts.family = object.text("family");
+  facts.dtype = object.text("dtype");
+  facts.vocabulary =
+      static_cast<int32_t>(object.number("vocabulary", 1, largestVocabulary));
+  facts.layers = static_cast<int32_t>(object.number("layers", 0, mostLayers));
+  facts.hidden = static_cast<int32_t>(object.number("hidden", 1, 1 << 24));
+  facts.moeLayers =
+      readIntegers(object, "moe_layers", facts.layers, facts.layers);
+  if (!std::is_sorted(facts.moeLayers.begin(), facts.moeLayers.end(),
+                      std::less_equal<>()))
+    object.errors().fail(object.where("moe_layers"),
+                         "expected ascending layer numbers");
+  facts.experts =
+      static_cast<int32_t>(object.number("experts", 0, mostExperts));
+  facts.expertsPerToken = static_cast<int32_t>(
+      object.number("experts_per_token", 0, facts.experts));
+  facts.eos = readIntegers(object, "eos", 4096, facts.vocabulary);
+  const Json *bos = object.optional("bos");
+  if (bos && !bos->is_null())
+    facts.bos = static_cast<int32_t>(jsonNumber(
+        *bos, object.where("bos"), 0, facts.vocabulary - 1, object.errors()));
+  return facts;
+}
+
+Limits readLimits(JsonObject object) {
+  Limits limits;
+  limits.context =
+      static_cast<int32_t>(object.number("context", 1, longestContext));
+  limits.stepTokens =
+      static_cast<int32_t>(object.number("step_tokens", 1, mostStepTokens));
+  limits.sequences =
+      static_cast<int32_t>(object.number("sequences", 1, mostSequences));
+  object.refuseOthers();
+  return limits;
+}
+
+void checkBufferPlaces(const StateLayout &state, JsonObject &object) {
+  std::vector<StateBuffer> sorted = state.buffers;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const StateBuffer &a, const StateBuffer &b) {
+              return a.offset < b.offset;
+            });
+  uint64_t end = 0;
+  for (const StateBuffer &buffer : sorted) {
+    if (buffer.offset < end)
+      return object.errors().fail(object.where("buffers"),
+                                  "the buffer at offset " +
+                                      std::to_string(buffer.offset) +
+                                      " overlaps the one before it, which ends "
+                                      "at " +
+                                      std::to_string(end));
+    // Neither overflows: offset < 2^48, blocks < 2^31, block_bytes < 2^32.
+    end = buffer.offset + buffer.blockBytes * uint64_t(state.blocks);
+  }
+  if (end > state.bytes)
+    object.errors().fail(object.where("buffers"),
+                         "reach to byte " + std::to_string(end) +
+                             " of a pool of " + std::to_string(state.bytes));
+}
+
+StateLayout readState(JsonObject object, const Limits &limits) {
+  StateLayout state;
+  state.bytes = object.number("bytes", 0, largestSize);
+  uint64_t blocks = uint64_t(limits.sequences) * blocksFor(limits.context);
+  if (blocks > mostBlocks)
+    object.errors().fail(object.where("blocks"),
+                         "the limits ask for " + std::to_string(blocks) +
+                             " blocks, at most " + std::to_string(mostBlocks) +
+                             " can be numbered");
+  state.blocks = static_cast<int32_t>(object.number(
+      "blocks", std::min(blocks, mostBlocks), std::min(blocks, mostBlocks)));
+  const auto &buffers = object.array("buffers", size_t(4) * mostLayers);
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    JsonObject buffer(buffers[i], object.where("buffers", i), object.errors());
+    StateBuffer read;
+    read.offset = buffer.number("offset", 0, largestSize);
+    read.blockBytes = buffer.number("block_bytes", 64, UINT32_MAX);
+    if (read.offset % 64 || read.blockBytes % 64)
+      object.errors().fail(buffer.here(),
+                           "offset and block_bytes must be multiples of 64");
+    buffer.refuseOthers();
+    state.buffers.push_back(read);
+  }
+  object.refuseOthers();
+  checkBufferPlaces(state, object);
+  return state;
+}
+
+void checkSegments(JsonObject &weights, uint64_t bytes) {
+  const auto &segments = weights.array("segments", size_t(1) << 22);
+  for (size_t i = 0; i < segments.size(); ++i) {
+    JsonObject segment(segments[i], weights.where("segments", i),
+                       weights.errors());
+    segment.text("name");
+    segment.text("role");
+    uint64_t offset = segment.number("offset", 0, largestSize);
+    uint64_t size = segment.number("bytes", 0, largestSize);
+    segment.refuseOthers();
+    if (offset % 64)
+      weights.errors().fail(segment.here(), "offset is not a multiple of 64");
+    if (offset > bytes || size > bytes - offset)
+      weights.errors().fail(
+          segment.here(), "bytes " + std::to_string(offset) + " to " +
+                              std::to_string(offset + size) +
+                              " are not in a file of " + std::to_string(bytes));
+    if (!weights.errors().ok())
+      return;
+  }
+}
+
+FileEntry readWeights(JsonObject object) {
+  FileEntry file = readFileEntry(object);
+  checkSegments(object, file.bytes);
+  object.refuseOthers();
+  return file;
+}
+
+std::vector<FileEntry> readFiles(JsonObject object) {
+  std::vector<FileEntry> files;
+  for (const auto &[name, value] :
+       object.json().get_ref<const Json::object_t &>()) {
+    JsonObject fields(value, object.where(inQuotes(name)), object.errors());
+    FileEntry file;
+    file.name = name;
+    file.bytes = fields.number("bytes", 0, largestSize);
+    file.checksum = readChecksum(fields);
+    fields.refuseOthers();
+    if (!isPlainRelative(name))
+      object.errors().fail(MOEC_E_PATH, object.here(),
+                           inQuotes(name) + " is not a plain relative path");
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+/// The versions come first: of another version, nothing else can be judged.
+void checkVersions(JsonObject &manifest) {
+  auto check = [&](const char *name, uint64_t mine) {
+    uint64_t found = manifest.number(name, 0, UINT32_MAX);
+    if (found != mine)
+      manifest.errors().fail(
+          MOEC_E_VERSION, name,
+          "the artifact has version " + std::to_string(found) +
+              ", this runtime reads version " + std::to_string(mine) +
+              "; compile the model again with a matching "
+              "moec");
+  };
+  check("schema", MOEC_SCHEMA_VERSION);
+  check("abi", MOEC_ABI_VERSION);
+}
+
+} // namespace
+
+Result<Manifest> parseManifest(std::string_view bytes) {
+  Result<Json> document =
+      parseJson(bytes, "manifest.json", MOEC_E_MANIFEST, manifestLimits);
+  if (!document)
+    return document.status();
+  JsonErrors errors("manifest.json", MOEC_E_MANIFEST);
+  JsonObject root(*document, "", errors);
+  checkVersions(root);
+  if (!errors.ok())
+    return errors.status();
+
+  Manifest manifest;
+  root.object("compiler");
+  root.object("source");
+  manifest.model = readModel(root.object("model"));
+  manifest.limits = readLimits(root.object("limits"));
+  if (!errors.ok())
+    return errors.status();
+  manifest.state = readState(root.object("state"), manifest.limits);
+  manifest.weights = readWeights(root.object("weights"));
+  manifest.targets = readTargets(root, manifest.limits);
+  manifest.files = readFiles(root.object("files"));
+  root.refuseOthers();
+  if (!errors.ok())
+    return errors.status();
+  return manifest;
+}
+
+const FileEntry *Manifest::file(std::string_view name) const {
+  for (const FileEntry &entry : files)
+    if (entry.name == name)
+      return &entry;
+  return nullptr;
+}
+
+bool isPlainRelative(std::string_view name) {
+  if (name.empty() || name.size() > 1024)
+    return false;
+  auto isPlain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '+' ||
+           c == '-';
+  };
+  for (size_t start = 0; start <= name.size();) {
+    size_t end = std::min(name.find('/', start), name.size());
+    std::string_view part = name.substr(start, end - start);
+    if (part.empty() || part == "." || part == ".." ||
+        !std::all_of(part.begin(), part.end(), isPlain))
+      return false;
+    start = end + 1;
+  }
+  return true;
+}
+
+int64_t sizeOf(moec_dtype dtype) {
+  switch (dtype) {
+  case MOEC_F32:
+  case MOEC_I32:
+    return 4;
+  case MOEC_F16:
+  case MOEC_BF16:
+    return 2;
+  case MOEC_I64:
+    return 8;
+  case MOEC_I8:
+  case MOEC_U8:
+    return 1;
+  }
+  return 1;
+}
+
+int64_t blocksFor(int64_t positions) {
+  return (positions + MOEC_STATE_BLOCK - 1) / MOEC_STATE_BLOCK;
+}
+
+} // namespace moec::runtime
