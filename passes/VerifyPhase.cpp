@@ -120,8 +120,9 @@ static constexpr StringLiteral kKernelsRefused[] = {
     "tensor",     "bufferization", "linalg",         "nn",
     "scf.forall", "memref.alloc",  "memref.dealloc", "memref.copy",
     "moe.gate",   "moe.plan",      "moe.combine",    "moe.grouped_matmul",
-    "moe.route",  "moe.experts",   "moe.shared",     "moe.weight",
-    "moe.tap",    "math.exp",      "math.tanh",      "math.log"};
+    "moe.yield",  "moe.route",     "moe.experts",    "moe.shared",
+    "moe.weight", "moe.tap",       "math.exp",       "math.tanh",
+    "math.log"};
 
 static constexpr StringLiteral kTargetOps[] = {"llvm"};
 
@@ -172,7 +173,7 @@ static std::string whyNotTypes(Operation *op, Values values) {
       continue;
     std::string out;
     llvm::raw_string_ostream(out)
-        << "it makes a value of type " << type << ", but " << why;
+        << "it makes a value of type '" << type << "', but " << why;
     return out;
   }
   return "";
