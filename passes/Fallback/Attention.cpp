@@ -1,0 +1,237 @@
+//===- Attention.cpp - Generic lowering of append and attention -----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A task is a token. For each of its heads the blocks of 32 stored positions
+// are reduced in ascending order: scores, their maximum, and the weighted sum
+// of the values, which is scaled down whenever the maximum rises.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Nn/Nn.h"
+#include "passes/Fallback/Fallback.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::fallback;
+
+static constexpr int64_t kBlock = nn::StateType::blockPositions;
+
+namespace {
+/// The three buffers of a resolved state.
+struct State {
+  State(ValueRange operands)
+      : keys(operands[0]), values(operands[1]), table(operands[2]) {}
+
+  int64_t heads() const { return type(keys).getDimSize(1); }
+  int64_t key() const { return type(keys).getDimSize(2); }
+  int64_t value() const { return type(values).getDimSize(3); }
+  /// Where the positions of a block of a slot are stored.
+  Value block(VectorBuilder &b, Value slot, Value number) const {
+    return b.loadIndex(table, {slot, number});
+  }
+
+  static MemRefType type(Value value) {
+    return cast<MemRefType>(value.getType());
+  }
+
+  Value keys, values, table;
+};
+
+/// Whether the operands are a resolved state of static sizes.
+bool isResolved(ValueRange state) {
+  if (state.size() != 3)
+    return false;
+  auto keys = dyn_cast<MemRefType>(state[0].getType());
+  auto values = dyn_cast<MemRefType>(state[1].getType());
+  return keys && values && keys.getRank() == 4 && values.getRank() == 4 &&
+         llvm::none_of(keys.getShape().drop_front(), ShapedType::isDynamic) &&
+         llvm::none_of(values.getShape().drop_front(), ShapedType::isDynamic);
+}
+
+struct AppendToLinalg : OpRewritePattern<nn::AppendOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::AppendOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!isResolved(op.getState()))
+      return rewriter.notifyMatchFailure(
+          op, "expected a resolved state of static sizes");
+    State state(op.getState());
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(op.getKeys(), 0), [&](Value token) {
+      Value slot = b.loadIndex(op.getTokenSlots(), token);
+      Value position = b.loadIndex(op.getPositions(), token);
+      Slice block = Slice::at(state.block(b, slot, b.div(position, kBlock)));
+      Slice place = Slice::at(b.rem(position, kBlock));
+      b.forLoop(b.index(0), b.index(state.heads()), 1, [&](Value head) {
+        store(b, op.getKeys(), token, head, state.key(),
+              view(b, state.keys,
+                   {block, Slice::at(head), Slice::all(b, state.keys, 2),
+                    place}));
+        store(b, op.getValues(), token, head, state.value(),
+              view(b, state.values,
+                   {block, Slice::at(head), place,
+                    Slice::all(b, state.values, 3)}));
+      });
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  static void store(VectorBuilder &b, Value rows, Value token, Value head,
+                    int64_t size, Value to) {
+    Type element = State::type(to).getElementType();
+    elementwise(b, partOfRow(b, rows, token, b.mul(head, size), size), to,
+                [&](VectorBuilder &in, ValueRange args) {
+                  return Values{narrow(in, widen(in, args[0]), element)};
+                });
+  }
+};
+
+/// The attention of one token.
+class TokenAttention {
+public:
+  TokenAttention(VectorBuilder &b, nn::AttentionOp op, Value token)
+      : b(b), op(op), state(op.getState()), token(token),
+        slot(b.loadIndex(op.getTokenSlots(), token)),
+        position(b.loadIndex(op.getPositions(), token)),
+        scores(buffer(b, {kBlock}, b.getF32Type())),
+        sum(buffer(b, {state.value()}, b.getF32Type())),
+        cell(buffer(b, {}, b.getF32Type())) {
+    // Positions before this one are outside the window.
+    begin = b.index(0);
+    if (int64_t window = op.getWindow())
+      begin = b.max(begin, b.add(b.sub(position, b.index(window)), 1));
+  }
+
+  void emitHead(Value head) {
+    int64_t group = op.getHeads() / op.getKvHeads();
+    stateHead = b.div(head, group);
+    query =
+        partOfRow(b, op.getQ(), token, b.mul(head, state.key()), state.key());
+    fill(b, sum, b.f32(0.0));
+    Value least = b.f32(-std::numeric_limits<double>::infinity());
+    Values carried =
+        b.forLoop(b.div(begin, kBlock), b.add(b.div(position, kBlock), 1), 1,
+                  {least, b.f32(0.0)}, [&](Value block, ValueRange carried) {
+                    return emitBlock(block, carried[0], carried[1]);
+                  });
+    Value out = partOfRow(b, op.getOuts()[0], token, b.mul(head, state.value()),
+                          state.value());
+    Type element = State::type(out).getElementType();
+    elementwise(b, sum, out, [&](VectorBuilder &in, ValueRange args) {
+      Value mean = arith::DivFOp::create(in, args[0], carried[1]);
+      return Values{narrow(in, mean, element)};
+    });
+  }
+
+private:
+  /// Adds a block; the new maximum and the new sum of the exponentials.
+  Values emitBlock(Value block, Value maximum, Value total) {
+    Value first = b.mul(block, kBlock);
+    Value from = b.max(b.sub(begin, first), b.index(0));
+    Value to = b.min(b.add(b.sub(position, first), 1), b.index(kBlock));
+    Value count = b.sub(to, from);
+    Slice visible = Slice::from(from, count);
+    Slice place = Slice::at(state.block(b, slot, block));
+    Value weights = view(b, scores, Slice::from(b.getIndexAttr(0), count));
+    computeScores(view(b, state.keys,
+                       {place, Slice::at(stateHead),
+                        Slice::all(b, state.keys, 2), visible}),
+                  weights);
+    Value largest =
+        reduced(weights, maximum, [](VectorBuilder &in, Value lhs, Value rhs) {
+          return in.larger(rhs, lhs);
+        });
+    exponentiate(weights, largest);
+    Value shrink =
+        math::ExpOp::create(b, arith::SubFOp::create(b, maximum, largest));
+    Value added = reduced(weights, b.f32(0.0), plus);
+    addValues(weights,
+              view(b, state.values,
+                   {place, Slice::at(stateHead), visible,
+                    Slice::all(b, state.values, 3)}),
+              shrink);
+    return {largest, plus(b, times(b, total, shrink), added)};
+  }
+
+  Value reduced(Value vector, Value init,
+                function_ref<Value(VectorBuilder &, Value, Value)> combine) {
+    set(b, cell, init);
+    reduce(b, vector, cell, combine);
+    return get(b, cell);
+  }
+
+  /// `to[j] = scale * q . keys[:, j]`.
+  void computeScores(Value keys, Value to) {
+    fill(b, to, b.f32(0.0));
+    AffineExpr d = b.getAffineDimExpr(0), j = b.getAffineDimExpr(1);
+    generic(b, {query, keys}, to,
+            {AffineMap::get(2, 0, d),
+             AffineMap::get(2, 0, {d, j}, b.getContext()),
+             AffineMap::get(2, 0, j)},
+            1, [](VectorBuilder &in, ValueRange args) {
+              Value product = times(in, widen(in, args[0]), widen(in, args[1]));
+              return Values{plus(in, args[2], product)};
+            });
+    elementwise(b, {}, to, [&](VectorBuilder &in, ValueRange args) {
+      Value scale = in.f32(op.getScale().convertToDouble());
+      return Values{times(in, args[0], scale)};
+    });
+  }
+
+  void exponentiate(Value values, Value largest) {
+    elementwise(b, {}, values, [&](VectorBuilder &in, ValueRange args) {
+      Value less = arith::SubFOp::create(in, args[0], largest);
+      return Values{math::ExpOp::create(in, less)};
+    });
+  }
+
+  /// `sum = shrink * sum + weights * values`.
+  void addValues(Value weights, Value values, Value shrink) {
+    elementwise(b, {}, sum, [&](VectorBuilder &in, ValueRange args) {
+      return Values{times(in, args[0], shrink)};
+    });
+    AffineExpr j = b.getAffineDimExpr(0), v = b.getAffineDimExpr(1);
+    generic(b, {weights, values}, sum,
+            {AffineMap::get(2, 0, j),
+             AffineMap::get(2, 0, {j, v}, b.getContext()),
+             AffineMap::get(2, 0, v)},
+            1, [](VectorBuilder &in, ValueRange args) {
+              Value product = times(in, args[0], widen(in, args[1]));
+              return Values{plus(in, args[2], product)};
+            });
+  }
+
+  VectorBuilder &b;
+  nn::AttentionOp op;
+  State state;
+  Value token, slot, position, scores, sum, cell, begin, stateHead, query;
+};
+
+struct AttentionToLinalg : OpRewritePattern<nn::AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::AttentionOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!isResolved(op.getState()))
+      return rewriter.notifyMatchFailure(
+          op, "expected a resolved state of static sizes");
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(op.getQ(), 0), [&](Value token) {
+      TokenAttention attention(b, op, token);
+      b.forLoop(b.index(0), b.index(op.getHeads()), 1,
+                [&](Value head) { attention.emitHead(head); });
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+} // namespace
+
+void fallback::populateAttention(RewritePatternSet &patterns) {
+  patterns.add<AppendToLinalg, AttentionToLinalg>(patterns.getContext());
+}

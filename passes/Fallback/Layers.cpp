@@ -1,0 +1,214 @@
+//===- Layers.cpp - Generic lowering of norms, rotation and rows ----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+#include "dialects/Nn/Nn.h"
+#include "passes/Fallback/Fallback.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::fallback;
+
+static MemRefType memrefOf(Value value) {
+  return dyn_cast<MemRefType>(value.getType());
+}
+
+/// Whether a value is a memref whose rows have a static width.
+static bool hasStaticRows(Value value) {
+  MemRefType type = memrefOf(value);
+  return type && !type.isDynamicDim(1);
+}
+
+/// The elements of a vector, in another element type.
+static void convert(VectorBuilder &b, Value from, Value to) {
+  Type element = memrefOf(to).getElementType();
+  elementwise(b, from, to, [&](VectorBuilder &in, ValueRange args) {
+    return Values{narrow(in, widen(in, args[0]), element)};
+  });
+}
+
+namespace {
+struct RmsNormToLinalg : OpRewritePattern<nn::RmsNormOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::RmsNormOp op,
+                                PatternRewriter &rewriter) const override {
+    Value x = op.getX(), y = op.getOuts()[0];
+    if (!hasStaticRows(x))
+      return rewriter.notifyMatchFailure(op,
+                                         "expected memrefs of static width");
+    int64_t size = op.getSize(), width = memrefOf(x).getDimSize(1);
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(x, 0), [&](Value row) {
+      Value cell = buffer(b, {}, b.getF32Type());
+      b.forLoop(b.index(0), b.index(width), size, [&](Value column) {
+        normalise(b, op, partOfRow(b, x, row, column, size),
+                  partOfRow(b, y, row, column, size), cell);
+      });
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  static void normalise(VectorBuilder &b, nn::RmsNormOp op, Value x, Value y,
+                        Value cell) {
+    set(b, cell, b.f32(0.0));
+    reduce(b, x, cell, [](VectorBuilder &in, Value sum, Value value) {
+      return plus(in, sum, times(in, value, value));
+    });
+    Value mean = arith::DivFOp::create(b, get(b, cell), b.f32(op.getSize()));
+    Value shifted = plus(b, mean, b.f32(op.getEps().convertToDouble()));
+    Value root = math::SqrtOp::create(b, shifted);
+    Value inverse = arith::DivFOp::create(b, b.f32(1.0), root);
+    Values ins{x};
+    if (op.getWeight())
+      ins.push_back(op.getWeight());
+    double offset = op.getOffset().convertToDouble();
+    Type element = memrefOf(y).getElementType();
+    elementwise(b, ins, y, [&](VectorBuilder &in, ValueRange args) {
+      Value value = times(in, widen(in, args[0]), inverse);
+      if (op.getWeight()) {
+        Value weight = args[1];
+        if (offset != 0.0)
+          weight = plus(in, weight, in.f32(offset));
+        value = times(in, value, weight);
+      }
+      return Values{narrow(in, value, element)};
+    });
+  }
+};
+
+struct RopeToLinalg : OpRewritePattern<nn::RopeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::RopeOp op,
+                                PatternRewriter &rewriter) const override {
+    Value x = op.getX();
+    MemRefType table = memrefOf(op.getTable());
+    if (!hasStaticRows(x) || table.isDynamicDim(2))
+      return rewriter.notifyMatchFailure(
+          op, "expected memrefs and a table of static width");
+    int64_t width = memrefOf(x).getDimSize(1);
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(x, 0), [&](Value row) {
+      Value position = b.loadIndex(op.getPositions(), row);
+      b.forLoop(b.index(0), b.index(width), op.getSize(), [&](Value column) {
+        turn(b, op, position, row, column, table.getDimSize(2));
+      });
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  /// Turns the pairs of one head and copies the rest.
+  static void turn(VectorBuilder &b, nn::RopeOp op, Value position, Value row,
+                   Value column, int64_t pairs) {
+    Value x = op.getX(), y = op.getOuts()[0];
+    auto angle = [&](int64_t part) {
+      return view(b, op.getTable(),
+                  {Slice::at(position), Slice::at(part, b),
+                   Slice::all(b, op.getTable(), 2)});
+    };
+    auto half = [&](Value of, int64_t from) {
+      return partOfRow(b, of, row, b.add(column, from), pairs);
+    };
+    Type element = memrefOf(y).getElementType();
+    elementwise(b, {half(x, 0), half(x, pairs), angle(0), angle(1)},
+                {half(y, 0), half(y, pairs)},
+                [&](VectorBuilder &in, ValueRange args) {
+                  Value low = widen(in, args[0]), high = widen(in, args[1]);
+                  Value cosine = args[2], sine = args[3];
+                  Value first = arith::SubFOp::create(
+                      in, times(in, low, cosine), times(in, high, sine));
+                  Value second =
+                      plus(in, times(in, high, cosine), times(in, low, sine));
+                  return Values{narrow(in, first, element),
+                                narrow(in, second, element)};
+                });
+    int64_t rest = op.getSize() - 2 * pairs;
+    if (!rest)
+      return;
+    Value behind = b.add(column, 2 * pairs);
+    convert(b, partOfRow(b, x, row, behind, rest),
+            partOfRow(b, y, row, behind, rest));
+  }
+};
+
+struct GatherRowsToLinalg : OpRewritePattern<nn::GatherRowsOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::GatherRowsOp op,
+                                PatternRewriter &rewriter) const override {
+    Value y = op.getOuts()[0];
+    if (!hasStaticRows(y))
+      return rewriter.notifyMatchFailure(op,
+                                         "expected memrefs of static width");
+    MemRefType table = memrefOf(op.getTable());
+    int64_t width = memrefOf(y).getDimSize(1);
+    int64_t rows =
+        table.getRank() == 2 ? 1 : table.getDimSize(0) * kPanelColumns;
+    if (table.getRank() > 2 && !isMatrix(table, rows, width))
+      return rewriter.notifyMatchFailure(
+          op, "expected a packed table with rows as wide as the output's");
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(y, 0), [&](Value i) {
+      Value row = b.loadIndex(op.getIndices(), i);
+      if (table.getRank() == 2)
+        convert(b, rowOf(b, op.getTable(), row), rowOf(b, y, i));
+      else
+        unpack(b, op.getTable(), row, rowOf(b, y, i));
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  static void unpack(VectorBuilder &b, Value table, Value row, Value y) {
+    SmallVector<Slice> slices{Slice::at(b.div(row, kPanelColumns)),
+                              Slice::all(b, table, 1),
+                              Slice::at(b.rem(row, kPanelColumns))};
+    AffineExpr k = b.getAffineDimExpr(0);
+    SmallVector<AffineExpr> place{k};
+    if (memrefOf(table).getRank() == 4) {
+      slices.push_back(Slice::all(b, table, 3));
+      place = {k.floorDiv(2), k % 2};
+    }
+    Type element = memrefOf(y).getElementType();
+    generic(
+        b, view(b, table, slices), y,
+        {AffineMap::get(1, 0, place, b.getContext()), b.getDimIdentityMap()}, 0,
+        [&](VectorBuilder &in, ValueRange args) {
+          return Values{narrow(in, widen(in, args[0]), element)};
+        });
+  }
+};
+
+struct TokenSlotsToLinalg : OpRewritePattern<nn::TokenSlotsOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::TokenSlotsOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!memrefOf(op.getSlots()))
+      return rewriter.notifyMatchFailure(op, "expected memrefs");
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(op.getSlots(), 0), [&](Value sequence) {
+      Value begin = b.loadIndex(op.getSeqOffsets(), sequence);
+      Value end = b.loadIndex(op.getSeqOffsets(), b.add(sequence, 1));
+      Value tokens =
+          view(b, op.getOuts()[0], Slice::from(begin, b.sub(end, begin)));
+      fill(b, tokens, memref::LoadOp::create(b, op.getSlots(), sequence));
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+} // namespace
+
+void fallback::populateLayers(RewritePatternSet &patterns) {
+  patterns.add<RmsNormToLinalg, RopeToLinalg, GatherRowsToLinalg,
+               TokenSlotsToLinalg>(patterns.getContext());
+}
