@@ -33,7 +33,7 @@ MAY_INCLUDE = {
     "passes": ("include", "dialects", "passes", "lib/Cost"),
     "lib": ("include", "dialects", "passes", "lib"),
     "lib/Runtime": ("include", "lib/Runtime"),
-    "lib/Weights": ("include", "lib/Weights"),
+    "lib/Weights": ("include", "dialects", "lib/Weights"),
     "lib/Cost": ("include", "dialects", "lib/Cost"),
     "lib/Reference": ("include", "dialects", "lib/Weights", "lib/Reference"),
 }
