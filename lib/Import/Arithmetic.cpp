@@ -1,0 +1,200 @@
+//===- Arithmetic.cpp - Arithmetic and functions on plain values ----------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Integers are exact and overflow is an error; `/` and `**` give floats, `//`
+// and `%` round towards minus infinity, as in Python.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Import/Evaluator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+using namespace moec::importer;
+
+static std::optional<Datum> integerArithmetic(const std::string &op, int64_t a,
+                                              int64_t b, std::string &error) {
+  int64_t result = 0;
+  bool overflow = false;
+  if (op == "+") {
+    overflow = __builtin_add_overflow(a, b, &result);
+  } else if (op == "-") {
+    overflow = __builtin_sub_overflow(a, b, &result);
+  } else if (op == "*") {
+    overflow = __builtin_mul_overflow(a, b, &result);
+  } else {
+    if (b == 0) {
+      error = "division by zero";
+      return std::nullopt;
+    }
+    overflow = a == std::numeric_limits<int64_t>::min() && b == -1;
+    if (!overflow) {
+      int64_t quotient = a / b, remainder = a % b;
+      if (remainder != 0 && (remainder < 0) != (b < 0)) {
+        --quotient;
+        remainder += b;
+      }
+      result = op == "//" ? quotient : remainder;
+    }
+  }
+  if (overflow) {
+    error = "'" + op + "' of " + std::to_string(a) + " and " +
+            std::to_string(b) + " does not fit into 64 bits";
+    return std::nullopt;
+  }
+  return result;
+}
+
+static Datum compare(const std::string &op, double a, double b) {
+  return op == "<" ? a < b : op == "<=" ? a <= b : op == ">" ? a > b : a >= b;
+}
+
+std::optional<Datum> moec::importer::arithmetic(const std::string &op,
+                                                const Datum &left,
+                                                const Datum &right,
+                                                std::string &error) {
+  const auto *leftText = left.as<std::string>();
+  const auto *rightText = right.as<std::string>();
+  if (op == "+" && leftText && rightText)
+    return *leftText + *rightText;
+  if (!left.isNumber() || !right.isNumber()) {
+    error = "'" + op + "' needs numbers, got " + toText(left) + " and " +
+            toText(right);
+    return std::nullopt;
+  }
+  double a = left.number(), b = right.number();
+  if (op == "<" || op == "<=" || op == ">" || op == ">=")
+    return compare(op, a, b);
+  if (op == "**")
+    return std::pow(a, b);
+  if (op != "/" && left.as<int64_t>() && right.as<int64_t>())
+    return integerArithmetic(op, *left.as<int64_t>(), *right.as<int64_t>(),
+                             error);
+  if (op == "+")
+    return a + b;
+  if (op == "-")
+    return a - b;
+  if (op == "*")
+    return a * b;
+  if (b == 0) {
+    error = "division by zero";
+    return std::nullopt;
+  }
+  if (op == "/")
+    return a / b;
+  return op == "//" ? std::floor(a / b) : a - b * std::floor(a / b);
+}
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct PlainFunction {
+  std::string_view name;
+  double (*apply)(double);
+};
+} // namespace
+
+static constexpr PlainFunction realFunctions[] = {
+    {"sqrt", [](double x) { return std::sqrt(x); }},
+    {"log", [](double x) { return std::log(x); }},
+    {"exp", [](double x) { return std::exp(x); }},
+    {"float", [](double x) { return x; }},
+};
+
+static constexpr PlainFunction integerFunctions[] = {
+    {"floor", [](double x) { return std::floor(x); }},
+    {"ceil", [](double x) { return std::ceil(x); }},
+    {"int", [](double x) { return std::trunc(x); }},
+};
+
+template <size_t N>
+static const PlainFunction *find(const PlainFunction (&table)[N],
+                                 std::string_view name) {
+  auto it = std::find_if(
+      std::begin(table), std::end(table),
+      [&](const PlainFunction &each) { return each.name == name; });
+  return it == std::end(table) ? nullptr : it;
+}
+
+bool moec::importer::isPlainFunction(std::string_view name) {
+  return name == "len" || name == "min" || name == "max" || name == "abs" ||
+         find(realFunctions, name) || find(integerFunctions, name);
+}
+
+static std::optional<Datum> extremum(bool largest, const Arguments &arguments,
+                                     std::string &error) {
+  const Datum *best = nullptr;
+  const auto &given = arguments.positional;
+  const List *list = given.size() == 1 ? given[0].as<List>() : nullptr;
+  for (const Datum &value : list ? **list : given) {
+    if (!value.isNumber()) {
+      error = "needs numbers, got " + toText(value);
+      return std::nullopt;
+    }
+    if (!best || (largest ? value.number() > best->number()
+                          : value.number() < best->number()))
+      best = &value;
+  }
+  if (best)
+    return *best;
+  error = "needs at least one number";
+  return std::nullopt;
+}
+
+static std::optional<Datum> toInteger(double value, std::string &error) {
+  // Both limits are powers of two, and as such exact.
+  if (value >= -0x1p63 && value < 0x1p63)
+    return static_cast<int64_t>(value);
+  error = toText(Datum(value)) + " does not fit into 64 bits";
+  return std::nullopt;
+}
+
+static std::optional<Datum> callUnary(std::string_view name, const Datum &value,
+                                      std::string &error) {
+  if (name == "len") {
+    if (const List *list = value.as<List>())
+      return static_cast<int64_t>((*list)->size());
+    error = "needs a list, got " + toText(value);
+    return std::nullopt;
+  }
+  if (!value.isNumber()) {
+    error = "needs a number, got " + toText(value);
+    return std::nullopt;
+  }
+  if (name == "abs")
+    return value.number() < 0
+               ? arithmetic("*", value, Datum(int64_t(-1)), error)
+               : value;
+  if (const PlainFunction *function = find(integerFunctions, name))
+    return value.as<int64_t>()
+               ? value
+               : toInteger(function->apply(value.number()), error);
+  return find(realFunctions, name)->apply(value.number());
+}
+
+bool moec::importer::callPlainFunction(std::string_view name,
+                                       const Arguments &arguments,
+                                       std::optional<Datum> &result,
+                                       std::string &error) {
+  if (!isPlainFunction(name))
+    return false;
+  if (!arguments.named.empty()) {
+    error = "has no named parameters";
+  } else if (name == "min" || name == "max") {
+    result = extremum(name == "max", arguments, error);
+  } else if (arguments.positional.size() != 1) {
+    error =
+        "takes 1 argument, got " + std::to_string(arguments.positional.size());
+  } else {
+    result = callUnary(name, arguments.positional[0], error);
+  }
+  return true;
+}

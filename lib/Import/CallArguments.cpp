@@ -1,0 +1,127 @@
+//===- CallArguments.cpp - Arguments of a host's function -----------------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A null argument is as good as a missing one, as in configurations.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Import/CallArguments.h"
+
+#include <algorithm>
+
+using namespace moec::importer;
+
+CallArguments::CallArguments(std::string function,
+                             std::initializer_list<const char *> parameters,
+                             Arguments arguments, Evaluator &evaluator)
+    : callee(std::move(function)), evaluator(evaluator) {
+  if (arguments.positional.size() > parameters.size())
+    fail("takes " + std::to_string(parameters.size()) + " arguments, got " +
+         std::to_string(arguments.positional.size()));
+  auto parameter = parameters.begin();
+  for (Datum &value : arguments.positional)
+    if (parameter != parameters.end())
+      values[*parameter++] = std::move(value);
+  for (auto &[name, value] : arguments.named) {
+    bool known = std::find(parameters.begin(), parameters.end(), name) !=
+                 parameters.end();
+    if (!known)
+      fail("has no parameter '" + name + "'");
+    else if (!values.emplace(name, std::move(value)).second)
+      fail("got '" + name + "' twice");
+  }
+}
+
+std::nullopt_t CallArguments::fail(const std::string &message) {
+  if (!hasFailed)
+    evaluator.fail(callee + "() " + message);
+  hasFailed = true;
+  return std::nullopt;
+}
+
+const Datum *CallArguments::find(const char *name) const {
+  auto it = values.find(name);
+  return it == values.end() || it->second.isNull() ? nullptr : &it->second;
+}
+
+template <typename T>
+std::optional<T> CallArguments::get(const char *name, const char *what,
+                                    bool needed) {
+  const Datum *value = find(name);
+  if (!value && !needed)
+    return std::nullopt;
+  if (value)
+    if (const T *held = value->as<T>())
+      return *held;
+  return fail("needs " + std::string(what) + " as '" + name + "', got " +
+              (value ? toText(*value) : "nothing"));
+}
+
+int64_t CallArguments::integer(const char *name) {
+  return get<int64_t>(name, "an integer", true).value_or(1);
+}
+
+int64_t CallArguments::integer(const char *name, int64_t fallback) {
+  return get<int64_t>(name, "an integer", false).value_or(fallback);
+}
+
+std::optional<double> CallArguments::maybeNumber(const char *name) {
+  const Datum *value = find(name);
+  if (!value)
+    return std::nullopt;
+  if (value->isNumber())
+    return value->number();
+  return fail("needs a number as '" + std::string(name) + "', got " +
+              toText(*value));
+}
+
+double CallArguments::number(const char *name) {
+  if (!find(name))
+    fail("needs a number as '" + std::string(name) + "', got nothing");
+  return maybeNumber(name).value_or(1);
+}
+
+std::string CallArguments::text(const char *name) {
+  return get<std::string>(name, "a string", true).value_or("");
+}
+
+std::string CallArguments::text(const char *name, const char *fallback) {
+  return get<std::string>(name, "a string", false).value_or(fallback);
+}
+
+std::optional<std::string> CallArguments::maybeText(const char *name) {
+  return get<std::string>(name, "a string", false);
+}
+
+bool CallArguments::boolean(const char *name, bool fallback) {
+  return get<bool>(name, "a boolean", false).value_or(fallback);
+}
+
+std::string CallArguments::function(const char *name) {
+  return get<FunctionName>(name, "a function", true)
+      .value_or(FunctionName{})
+      .name;
+}
+
+const Object *CallArguments::object(const char *name, Object::Kind kind,
+                                    const char *what) {
+  auto held = get<ObjectRef>(name, what, true);
+  if (!held)
+    return nullptr;
+  if ((*held)->kind() == kind)
+    return find(name)->as<ObjectRef>()->get();
+  fail("needs " + std::string(what) + " as '" + name + "', got " +
+       std::string(describe(*find(name))));
+  return nullptr;
+}
+
+RowsRef CallArguments::rows(const char *name) {
+  const Object *rows = object(name, Object::Kind::Rows, "rows of activations");
+  if (!rows)
+    return nullptr;
+  return std::static_pointer_cast<const Rows>(*find(name)->as<ObjectRef>());
+}

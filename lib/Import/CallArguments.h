@@ -1,0 +1,57 @@
+//===- CallArguments.h - Arguments of a host's function ---------*- C++ -*-===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Binds the arguments of a call to parameters and takes them out by type. The
+// first wrong one is reported and makes the whole call fail; until the caller
+// asks failed(), it gets harmless values.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_LIB_IMPORT_CALLARGUMENTS_H
+#define MOEC_LIB_IMPORT_CALLARGUMENTS_H
+
+#include "lib/Import/Elementwise.h"
+#include "lib/Import/Evaluator.h"
+
+namespace moec::importer {
+
+class CallArguments {
+public:
+  CallArguments(std::string function,
+                std::initializer_list<const char *> parameters,
+                Arguments arguments, Evaluator &evaluator);
+
+  bool failed() const { return hasFailed; }
+  std::nullopt_t fail(const std::string &message);
+
+  RowsRef rows(const char *name);
+  int64_t integer(const char *name);
+  int64_t integer(const char *name, int64_t fallback);
+  double number(const char *name);
+  std::optional<double> maybeNumber(const char *name);
+  std::string text(const char *name);
+  std::string text(const char *name, const char *fallback);
+  std::optional<std::string> maybeText(const char *name);
+  bool boolean(const char *name, bool fallback);
+  std::string function(const char *name);
+  /// An object of the wanted kind; null after a failure.
+  const Object *object(const char *name, Object::Kind kind, const char *what);
+
+private:
+  template <typename T>
+  std::optional<T> get(const char *name, const char *what, bool needed);
+  const Datum *find(const char *name) const;
+
+  std::string callee;
+  Evaluator &evaluator;
+  std::map<std::string, Datum> values;
+  bool hasFailed = false;
+};
+
+} // namespace moec::importer
+
+#endif // MOEC_LIB_IMPORT_CALLARGUMENTS_H

@@ -1,0 +1,96 @@
+//===- Family.h - Model families as data ------------------------*- C++ -*-===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A family file says which keys a configuration has and what a layer of the
+// model computes (docs/families.md). Files build on each other: what a file
+// does not say, the file that it extends does.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_LIB_IMPORT_FAMILY_H
+#define MOEC_LIB_IMPORT_FAMILY_H
+
+#include "lib/Import/Evaluator.h"
+#include "lib/Import/JsonFile.h"
+
+namespace moec::importer {
+
+enum class KeyType {
+  Integer,
+  Float,
+  Boolean,
+  String,
+  Integers, ///< A list of integers.
+  Strings,  ///< A list of strings.
+  TokenIds, ///< An integer, or a list of integers.
+};
+
+/// One quantity of a configuration.
+struct Key {
+  std::string name;
+  KeyType type = KeyType::Integer;
+  /// Where it may stand: names, with dots into objects.
+  std::vector<std::string> from;
+  bool isOptional = false; ///< May be missing; the value is null then.
+  std::optional<Expression> fallback;
+  std::vector<Json> only; ///< The supported values; empty: all.
+  std::optional<double> min, max;
+};
+
+/// A condition that must not hold.
+struct Check {
+  Expression condition;
+  std::string source;
+  std::string message;
+  bool isUnsupported = false; ///< Else the configuration contradicts itself.
+};
+
+struct IgnoredTensor {
+  std::string pattern; ///< `*` stands for anything.
+  std::optional<Expression> condition;
+};
+
+struct Family {
+  std::string name;
+  std::string file;
+  std::vector<std::string> modelTypes;
+  std::map<std::string, Key> keys;
+  std::vector<std::string> ignoredKeys;
+  std::vector<IgnoredTensor> ignoredTensors;
+  std::vector<Check> checks;
+  Definitions definitions;
+  std::string layerPrefix; ///< Of all tensor names in a layer.
+  Body model;
+  Body layer;
+};
+
+/// The text of a file inside this library ("olmoe.json"), or nothing.
+std::optional<std::string_view> builtinFile(std::string_view name);
+
+/// The names of the families inside this library that can be imported.
+std::vector<std::string> builtinFamilies();
+
+/// The built-in family of a model type, or an error that lists them all.
+std::optional<Family> findFamily(const std::string &modelType,
+                                 Diagnostics &diagnostics);
+
+/// A family file of the user.
+std::optional<Family> readFamily(const std::string &path,
+                                 Diagnostics &diagnostics);
+std::optional<Family> parseFamily(std::string_view text,
+                                  const std::string &file,
+                                  Diagnostics &diagnostics);
+
+std::optional<Family> makeFamily(Json json, const std::string &file,
+                                 Diagnostics &diagnostics);
+
+/// All names that the programs, checks and defaults of a family can reach.
+std::set<std::string> reachableNames(const Family &family);
+
+} // namespace moec::importer
+
+#endif // MOEC_LIB_IMPORT_FAMILY_H

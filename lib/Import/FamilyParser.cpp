@@ -1,0 +1,422 @@
+//===- FamilyParser.cpp - Reads family files ------------------------------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// First the files are joined as JSON, then the result is read. Fields that are
+// not known are errors: a misspelt one must not be silently without effect.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Import/Family.h"
+
+#include <algorithm>
+
+using namespace moec::importer;
+
+namespace {
+
+class FamilyParser {
+public:
+  FamilyParser(const std::string &file, Diagnostics &diagnostics)
+      : file(file), diagnostics(diagnostics) {}
+
+  std::optional<Json> join(Json json, unsigned depth);
+  std::optional<Family> parse(const Json &json);
+
+private:
+  std::nullopt_t fail(const std::string &message) {
+    return diagnostics.error(code::badFamilyFile, file + ": " + message);
+  }
+  bool checkFields(const Json &object, const std::string &where,
+                   std::initializer_list<std::string_view> known);
+  bool strings(const Json &json, const std::string &where,
+               std::vector<std::string> &out);
+  bool expression(const Json &json, const std::string &where,
+                  std::optional<Expression> &out);
+  bool body(const Json &json, const std::string &where, Body &out);
+  bool key(const std::string &name, const Json &json, Key &out);
+  bool bounds(const std::string &where, const Json &json, Key &out);
+  bool check(const Json &json, Check &out);
+  bool ignoredTensor(const Json &json, IgnoredTensor &out);
+  bool definition(const std::string &head, const Json &json, Family &family);
+  bool content(const Json &json, Family &family);
+  bool programs(const Json &json, Family &family);
+
+  const std::string &file;
+  Diagnostics &diagnostics;
+};
+
+} // namespace
+
+static const Json *field(const Json &object, const char *name) {
+  auto it = object.find(name);
+  return it == object.end() ? nullptr : &*it;
+}
+
+//===----------------------------------------------------------------------===//
+// Joining
+//===----------------------------------------------------------------------===//
+
+static std::string definedName(const std::string &head) {
+  return head.substr(0, head.find('('));
+}
+
+/// Puts the fields of `extension` over those of `base`: objects by entry,
+/// lists of exceptions behind each other, everything else replaced.
+static void overlay(Json &base, const Json &extension) {
+  for (const auto &[name, value] : extension.items()) {
+    Json &old = base[name];
+    if (name == "define" && old.is_object() && value.is_object()) {
+      // A definition replaces one of the same name, whatever its parameters.
+      for (const auto &[head, unused] : value.items())
+        for (auto it = old.begin(); it != old.end();)
+          it = definedName(it.key()) == definedName(head) ? old.erase(it)
+                                                          : std::next(it);
+      old.update(value);
+    } else if (name == "keys" && old.is_object() && value.is_object()) {
+      old.update(value);
+    } else if ((name == "ignore_keys" || name == "ignore_tensors" ||
+                name == "checks") &&
+               old.is_array() && value.is_array()) {
+      old.insert(old.end(), value.begin(), value.end());
+    } else {
+      old = value;
+    }
+  }
+}
+
+std::optional<Json> FamilyParser::join(Json json, unsigned depth) {
+  const Json *extends = field(json, "extends");
+  if (!extends)
+    return json;
+  constexpr unsigned maxDepth = 8;
+  if (depth == maxDepth)
+    return fail("files extend each other more than " +
+                std::to_string(maxDepth) + " times");
+  if (!extends->is_string())
+    return fail("'extends' must be a string, got " + toText(*extends));
+  std::string baseName = extends->get<std::string>() + ".json";
+  auto text = builtinFile(baseName);
+  if (!text)
+    return fail("extends '" + extends->get<std::string>() +
+                "', which is not built in");
+  auto base = join(Json::parse(*text, nullptr, false), depth + 1);
+  if (!base)
+    return std::nullopt;
+  base->erase("model_types");
+  overlay(*base, json);
+  base->erase("extends");
+  return base;
+}
+
+//===----------------------------------------------------------------------===//
+// Fields
+//===----------------------------------------------------------------------===//
+
+bool FamilyParser::checkFields(const Json &object, const std::string &where,
+                               std::initializer_list<std::string_view> known) {
+  if (!object.is_object()) {
+    fail(where + " must be an object, got " + toText(object));
+    return false;
+  }
+  for (const auto &[name, value] : object.items())
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      std::string list;
+      for (std::string_view each : known)
+        list += (list.empty() ? "" : ", ") + std::string(each);
+      fail(where + " has no field '" + name + "'; it may have " + list);
+      return false;
+    }
+  return true;
+}
+
+bool FamilyParser::strings(const Json &json, const std::string &where,
+                           std::vector<std::string> &out) {
+  bool good = json.is_array();
+  for (size_t i = 0; good && i < json.size(); ++i)
+    if ((good = json[i].is_string()))
+      out.push_back(json[i].get<std::string>());
+  if (!good)
+    fail(where + " must be a list of strings, got " + toText(json));
+  return good;
+}
+
+bool FamilyParser::expression(const Json &json, const std::string &where,
+                              std::optional<Expression> &out) {
+  if (json.is_string()) {
+    std::string error, source = json.get<std::string>();
+    out = parseExpression(source, error);
+    if (!out)
+      fail(where + ": " + error + " of: " + source);
+    return out.has_value();
+  }
+  out.emplace();
+  if (toValue(json, out->literal))
+    return true;
+  fail(where + " must be an expression or a value, got " + toText(json));
+  return false;
+}
+
+bool FamilyParser::body(const Json &json, const std::string &where, Body &out) {
+  std::vector<std::string> lines;
+  if (json.is_string()) {
+    lines.push_back(json.get<std::string>());
+  } else if (json.is_array()) {
+    if (!strings(json, where, lines))
+      return false;
+  } else {
+    // A plain number, boolean or null.
+    std::optional<Expression> value;
+    if (!expression(json, where, value))
+      return false;
+    out.push_back({"", std::move(*value), toText(json)});
+    return true;
+  }
+  if (lines.empty()) {
+    fail(where + " must have at least one statement");
+    return false;
+  }
+  for (const std::string &line : lines) {
+    std::string error;
+    auto statement = parseStatement(line, error);
+    if (!statement) {
+      fail(where + ": " + error + " of: " + line);
+      return false;
+    }
+    out.push_back(std::move(*statement));
+  }
+  return true;
+}
+
+static std::optional<KeyType> keyType(const std::string &name) {
+  static const std::pair<std::string_view, KeyType> names[] = {
+      {"int", KeyType::Integer},    {"float", KeyType::Float},
+      {"bool", KeyType::Boolean},   {"string", KeyType::String},
+      {"ints", KeyType::Integers},  {"strings", KeyType::Strings},
+      {"tokens", KeyType::TokenIds}};
+  for (const auto &[spelling, type] : names)
+    if (spelling == name)
+      return type;
+  return std::nullopt;
+}
+
+bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
+  std::string where = "key '" + name + "'";
+  if (!checkFields(
+          json, where,
+          {"type", "from", "optional", "default", "only", "min", "max"}))
+    return false;
+  out.name = name;
+  const Json *type = field(json, "type");
+  auto known = type && type->is_string() ? keyType(type->get<std::string>())
+                                         : std::nullopt;
+  if (!known) {
+    fail(where + " needs a 'type': int, float, bool, string, ints, strings or "
+                 "tokens");
+    return false;
+  }
+  out.type = *known;
+  if (const Json *from = field(json, "from")) {
+    if (!strings(*from, where + ", 'from'", out.from))
+      return false;
+  } else {
+    out.from.push_back(name);
+  }
+  const Json *fallback = field(json, "default");
+  if (fallback && !expression(*fallback, where + ", 'default'", out.fallback))
+    return false;
+  return bounds(where, json, out);
+}
+
+bool FamilyParser::bounds(const std::string &where, const Json &json,
+                          Key &out) {
+  if (const Json *optional = field(json, "optional")) {
+    if (!optional->is_boolean()) {
+      fail(where + ": 'optional' must be a boolean, got " + toText(*optional));
+      return false;
+    }
+    out.isOptional = optional->get<bool>();
+  }
+  if (const Json *only = field(json, "only")) {
+    if (!only->is_array() || only->empty()) {
+      fail(where + ": 'only' must be a list of values, got " + toText(*only));
+      return false;
+    }
+    out.only.assign(only->begin(), only->end());
+  }
+  for (auto [name, bound] : {std::pair("min", &out.min), {"max", &out.max}}) {
+    const Json *value = field(json, name);
+    if (value && !value->is_number()) {
+      fail(where + ": '" + name + "' must be a number, got " + toText(*value));
+      return false;
+    }
+    if (value)
+      *bound = value->get<double>();
+  }
+  return true;
+}
+
+bool FamilyParser::check(const Json &json, Check &out) {
+  if (!checkFields(json, "a check", {"if", "unsupported", "invalid"}))
+    return false;
+  const Json *condition = field(json, "if");
+  const Json *unsupported = field(json, "unsupported");
+  const Json *message = unsupported ? unsupported : field(json, "invalid");
+  if (!condition || !condition->is_string() || !message ||
+      !message->is_string() || json.size() != 2) {
+    fail("a check needs 'if' (a condition) and either 'unsupported' or "
+         "'invalid' (a message), got " +
+         toText(json));
+    return false;
+  }
+  std::optional<Expression> parsed;
+  if (!expression(*condition, "a check", parsed))
+    return false;
+  out.condition = std::move(*parsed);
+  out.source = condition->get<std::string>();
+  out.message = message->get<std::string>();
+  out.isUnsupported = unsupported;
+  return true;
+}
+
+bool FamilyParser::ignoredTensor(const Json &json, IgnoredTensor &out) {
+  if (json.is_string()) {
+    out.pattern = json.get<std::string>();
+    return true;
+  }
+  if (!checkFields(json, "an entry of 'ignore_tensors'", {"name", "if"}))
+    return false;
+  const Json *name = field(json, "name"), *condition = field(json, "if");
+  if (!name || !name->is_string() || !condition) {
+    fail("an entry of 'ignore_tensors' needs a 'name' and an 'if', got " +
+         toText(json));
+    return false;
+  }
+  out.pattern = name->get<std::string>();
+  return expression(*condition, "an entry of 'ignore_tensors'", out.condition);
+}
+
+bool FamilyParser::definition(const std::string &head, const Json &json,
+                              Family &family) {
+  std::string where = "'define', '" + head + "'", error;
+  auto signature = parseSignature(head, error);
+  if (!signature) {
+    fail(where + ": " + error);
+    return false;
+  }
+  std::string name = signature->name;
+  if (family.keys.count(name)) {
+    fail(where + ": there is a key of this name");
+    return false;
+  }
+  Definition definition;
+  definition.signature = std::move(*signature);
+  if (!body(json, where, definition.body))
+    return false;
+  if (family.definitions.emplace(name, std::move(definition)).second)
+    return true;
+  fail(where + ": defined twice");
+  return false;
+}
+
+//===----------------------------------------------------------------------===//
+// The file
+//===----------------------------------------------------------------------===//
+
+bool FamilyParser::programs(const Json &json, Family &family) {
+  if (const Json *defines = field(json, "define"))
+    for (const auto &[head, value] : defines->items())
+      if (!definition(head, value, family))
+        return false;
+  for (auto [name, out] :
+       {std::pair("model", &family.model), {"layer", &family.layer}}) {
+    const Json *program = field(json, name);
+    if (!program) {
+      fail("has no '" + std::string(name) + "'");
+      return false;
+    }
+    if (!body(*program, "'" + std::string(name) + "'", *out))
+      return false;
+  }
+  return true;
+}
+
+bool FamilyParser::content(const Json &json, Family &family) {
+  if (const Json *keys = field(json, "keys"))
+    for (const auto &[name, value] : keys->items())
+      if (!key(name, value, family.keys[name]))
+        return false;
+  const Json *ignored = field(json, "ignore_keys");
+  if (ignored && !strings(*ignored, "'ignore_keys'", family.ignoredKeys))
+    return false;
+  if (const Json *checks = field(json, "checks"))
+    for (const Json &each : *checks)
+      if (!check(each, family.checks.emplace_back()))
+        return false;
+  if (const Json *tensors = field(json, "ignore_tensors"))
+    for (const Json &each : *tensors)
+      if (!ignoredTensor(each, family.ignoredTensors.emplace_back()))
+        return false;
+  const Json *prefix = field(json, "layer_prefix");
+  if (!prefix || !prefix->is_string()) {
+    fail("needs a 'layer_prefix', the beginning of the tensor names of a "
+         "layer");
+    return false;
+  }
+  family.layerPrefix = prefix->get<std::string>();
+  return programs(json, family);
+}
+
+std::optional<Family> FamilyParser::parse(const Json &json) {
+  if (!checkFields(json, "the file",
+                   {"about", "family", "extends", "model_types", "keys",
+                    "ignore_keys", "ignore_tensors", "checks", "define",
+                    "layer_prefix", "model", "layer"}))
+    return std::nullopt;
+  for (const char *name : {"keys", "define"}) {
+    const Json *object = field(json, name);
+    if (object && !object->is_object())
+      return fail("'" + std::string(name) + "' must be an object, got " +
+                  toText(*object));
+  }
+  for (const char *name : {"checks", "ignore_tensors"}) {
+    const Json *list = field(json, name);
+    if (list && !list->is_array())
+      return fail("'" + std::string(name) + "' must be a list, got " +
+                  toText(*list));
+  }
+  Family family;
+  family.file = file;
+  const Json *name = field(json, "family"), *types = field(json, "model_types");
+  if (!name || !name->is_string())
+    return fail("needs a 'family', its name");
+  family.name = name->get<std::string>();
+  if (!types)
+    return fail("needs 'model_types', the values of model_type that it is for");
+  if (!strings(*types, "'model_types'", family.modelTypes) ||
+      !content(json, family))
+    return std::nullopt;
+  return family;
+}
+
+std::optional<Family> moec::importer::makeFamily(Json json,
+                                                 const std::string &file,
+                                                 Diagnostics &diagnostics) {
+  FamilyParser parser(file, diagnostics);
+  auto joined = parser.join(std::move(json), 0);
+  if (!joined)
+    return std::nullopt;
+  return parser.parse(*joined);
+}
+
+std::optional<Family> moec::importer::parseFamily(std::string_view text,
+                                                  const std::string &file,
+                                                  Diagnostics &diagnostics) {
+  auto json = parseJsonObject(text, file, diagnostics);
+  if (!json)
+    return std::nullopt;
+  return makeFamily(std::move(*json), file, diagnostics);
+}

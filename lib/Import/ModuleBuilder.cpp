@@ -1,0 +1,478 @@
+//===- ModuleBuilder.cpp - Runs a family's program to build IR ------------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The module around the ops: the entry, the layers that it calls, and how
+// weights and states reach the bodies that use them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Import/ModuleBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::importer;
+
+ModuleBuilder::ModuleBuilder(MLIRContext &context, Config &config,
+                             const weights::Checkpoint &checkpoint,
+                             ModelSummary &summary, Diagnostics &diagnostics)
+    : context(context), config(config), checkpoint(checkpoint),
+      summary(summary), diagnostics(diagnostics),
+      evaluator(config.family().definitions, *this, diagnostics),
+      builder(&context), f32(builder.getF32Type()), i32(builder.getI32Type()) {}
+
+//===----------------------------------------------------------------------===//
+// Host
+//===----------------------------------------------------------------------===//
+
+std::optional<Datum> ModuleBuilder::key(const std::string &name) {
+  if (!config.family().keys.count(name))
+    return Null();
+  return config.get(name, evaluator);
+}
+
+bool ModuleBuilder::variable(const std::string &name,
+                             std::optional<Datum> &value) {
+  if (name == "layer" && currentLayer) {
+    value = *currentLayer;
+    return true;
+  }
+  if (!config.family().keys.count(name))
+    return false;
+  value = config.get(name, evaluator);
+  return true;
+}
+
+/// Numbers take part in elementwise expressions as constants.
+static RowsRef toRows(const Datum &value) {
+  if (value.isNumber())
+    return makeConstant(value.number());
+  const ObjectRef *object = value.as<ObjectRef>();
+  if (!object || (*object)->kind() != Object::Kind::Rows)
+    return nullptr;
+  return std::static_pointer_cast<const Rows>(*object);
+}
+
+std::optional<Datum> ModuleBuilder::arithmetic(const std::string &op,
+                                               const Datum &left,
+                                               const Datum &right) {
+  RowsRef a = toRows(left), b = toRows(right);
+  auto elementwise = elementwiseOp(op);
+  if (!a || !b || !elementwise)
+    return evaluator.fail("'" + op + "' is not possible with " + toText(left) +
+                          " and " + toText(right));
+  std::string error;
+  auto rows = makeElementwise(*elementwise, {a, b}, error);
+  if (!rows)
+    return evaluator.fail(error);
+  return ObjectRef(*rows);
+}
+
+std::optional<Datum> ModuleBuilder::named(const Datum &value) {
+  const ObjectRef *object = value.as<ObjectRef>();
+  if (!object || (*object)->kind() != Object::Kind::Rows)
+    return value;
+  auto rows = std::static_pointer_cast<const Rows>(*object);
+  if (!rows->count)
+    return value;
+  auto tensor = emit(rows);
+  if (!tensor)
+    return std::nullopt;
+  return leaf(*tensor);
+}
+
+bool ModuleBuilder::checkConfig() {
+  size_t before = diagnostics.numErrors();
+  for (const Check &check : config.family().checks) {
+    auto value = evaluator.evaluate(
+        check.condition, config.family().file + ", check: " + check.source);
+    const bool *holds = value ? value->as<bool>() : nullptr;
+    if (value && !holds)
+      evaluator.fail("a check must be a boolean: " + check.source);
+    if (!holds || !*holds)
+      continue;
+    std::string message = config.fileName() + ": " + check.message;
+    std::set<std::string> names;
+    collectNames(check.condition, names);
+    for (const std::string &name : names)
+      if (config.family().keys.count(name))
+        if (auto key = config.get(name, evaluator))
+          message += "; " + name + " = " + toText(*key);
+    diagnostics.error(check.isUnsupported ? code::unsupportedValue
+                                          : code::contradiction,
+                      message);
+  }
+  return diagnostics.numErrors() == before;
+}
+
+//===----------------------------------------------------------------------===//
+// Frames
+//===----------------------------------------------------------------------===//
+
+Location ModuleBuilder::loc() {
+  std::string place = evaluator.place();
+  if (place.empty())
+    return builder.getUnknownLoc();
+  return NameLoc::get(builder.getStringAttr(place));
+}
+
+Datum ModuleBuilder::leaf(mlir::Value tensor) {
+  return ObjectRef(makeLeaf(tensor, frame().count));
+}
+
+mlir::Value ModuleBuilder::emptyRows(int64_t width) {
+  return tensor::EmptyOp::create(builder, loc(),
+                                 ArrayRef<int64_t>{ShapedType::kDynamic, width},
+                                 f32, ValueRange{frame().count});
+}
+
+/// Whether every tensor of the tree lives in this block.
+static bool livesIn(const Rows &rows, Block *block) {
+  if (rows.tensor && mlir::Value(rows.tensor).getParentBlock() != block)
+    return false;
+  return llvm::all_of(rows.operands, [&](const RowsRef &operand) {
+    return livesIn(*operand, block);
+  });
+}
+
+std::optional<mlir::Value> ModuleBuilder::emit(const RowsRef &rows) {
+  if (!rows->count)
+    return evaluator.fail("rows of activations are needed here, not a value "
+                          "that is the same for all rows");
+  if (!livesIn(*rows, frame().block))
+    return evaluator.fail("an expert can only use the rows that it is given");
+  return emitRows(builder, loc(), *rows);
+}
+
+std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
+  if (!currentLayer)
+    return name;
+  std::string full = config.family().layerPrefix + name;
+  constexpr std::string_view mark = "{layer}";
+  size_t at = full.find(mark);
+  if (at == std::string::npos)
+    return evaluator.fail("the tensor name '" + full + "' of a layer lacks " +
+                          std::string(mark));
+  return full.replace(at, mark.size(), std::to_string(*currentLayer));
+}
+
+std::optional<WeightRef> ModuleBuilder::define(const std::string &tensor,
+                                               ArrayRef<int64_t> shape,
+                                               Type element,
+                                               const std::string &role) {
+  constexpr int64_t maxSize = int64_t(1) << 31;
+  for (int64_t size : shape)
+    if (size < 1 || size > maxSize)
+      return evaluator.fail("a tensor of size " + std::to_string(size));
+  auto name = tensorName(tensor);
+  if (!name)
+    return std::nullopt;
+  bool isBank = name->find("{expert}") != std::string::npos;
+  bool inExpert = frame().kind == Frame::Kind::Experts;
+  if (isBank != inExpert)
+    return evaluator.fail("the tensor name '" + *name + "' " +
+                          (isBank ? "has {expert} outside of experts()"
+                                  : "of an expert lacks {expert}"));
+  return recipes->define({*name, llvm::to_vector(shape), element, role,
+                          inExpert ? frame().experts : 0});
+}
+
+std::optional<mlir::Value> ModuleBuilder::weight(const std::string &tensor,
+                                                 ArrayRef<int64_t> shape,
+                                                 Type element,
+                                                 const std::string &role) {
+  auto ref = define(tensor, shape, element, role);
+  if (!ref)
+    return std::nullopt;
+  Frame &top = frame();
+  if (top.kind == Frame::Kind::Experts && !top.weights.count(ref->name))
+    inactiveParameters += numElements(ref->type) / top.experts *
+                          (top.experts - top.expertsPerToken);
+  return use(*ref, frames.size() - 1, ArgumentKind::Weight);
+}
+
+/// The value of a weight in the frame of this level. It comes through all
+/// frames around it.
+mlir::Value ModuleBuilder::use(const WeightRef &weight, size_t level,
+                               ArgumentKind kind) {
+  Frame &body = *frames[level];
+  auto known = body.weights.find(weight.name);
+  if (known != body.weights.end())
+    return known->second;
+  mlir::Value value;
+  switch (body.kind) {
+  case Frame::Kind::Entry: {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToEnd(body.block);
+    value = moe::WeightOp::create(builder, loc(), weight.type, weight.name);
+    break;
+  }
+  case Frame::Kind::Layer:
+    value = layerArgument(body, {kind, weight.name, 0, weight.type});
+    break;
+  case Frame::Kind::Experts:
+  case Frame::Kind::Shared: {
+    body.outer.push_back(use(weight, level - 1, kind));
+    auto bank = dyn_cast<moe::BankType>(weight.type);
+    value =
+        body.block->addArgument(bank ? bank.getMember() : weight.type, loc());
+    break;
+  }
+  }
+  body.weights[weight.name] = value;
+  return value;
+}
+
+/// x, the positions and the slots of the tokens.
+static constexpr unsigned kFixedArguments = 3;
+
+mlir::Value ModuleBuilder::layerArgument(Frame &layer, LayerArgument argument) {
+  auto behind = llvm::find_if(layer.arguments, [&](const LayerArgument &each) {
+    return each.kind > argument.kind;
+  });
+  unsigned index = behind - layer.arguments.begin();
+  mlir::Value value = layer.block->insertArgument(kFixedArguments + index,
+                                                  argument.type, loc());
+  layer.arguments.insert(behind, std::move(argument));
+  return value;
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+static void setDims(func::FuncOp func, unsigned argument, StringRef dim) {
+  Builder builder(func.getContext());
+  func.setArgAttr(argument, "moe.dims", builder.getStrArrayAttr({dim}));
+}
+
+std::optional<mlir::Value> ModuleBuilder::buildLayer(int64_t index,
+                                                     mlir::Value x) {
+  currentLayer = index;
+  auto layer =
+      createLayer(index, cast<RankedTensorType>(x.getType()).getDimSize(1));
+  currentLayer.reset();
+  if (!layer)
+    return std::nullopt;
+  layer->func = shareLayer(layer->func);
+  return callLayer(*layer, index, x);
+}
+
+std::optional<ModuleBuilder::Layer> ModuleBuilder::createLayer(int64_t index,
+                                                               int64_t width) {
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(frames.front()->block->getParentOp());
+  auto xType = RankedTensorType::get({ShapedType::kDynamic, width}, f32);
+  auto tokens = RankedTensorType::get({ShapedType::kDynamic}, i32);
+  auto func = func::FuncOp::create(
+      builder, loc(), "layer",
+      builder.getFunctionType({xType, tokens, tokens}, {xType}));
+  func.setPrivate();
+
+  Frame body{};
+  body.kind = Frame::Kind::Layer;
+  body.block = func.addEntryBlock();
+  body.positions = body.block->getArgument(1);
+  body.tokenSlots = body.block->getArgument(2);
+  body.summary = &summary.layers.emplace_back();
+  builder.setInsertionPointToStart(body.block);
+  body.zero = arith::ConstantIndexOp::create(builder, loc(), 0);
+  body.count = tensor::DimOp::create(builder, loc(), body.block->getArgument(0),
+                                     body.zero);
+  frames.push_back(&body);
+  auto result = runLayer(func, body);
+  frames.pop_back();
+  if (!result)
+    return std::nullopt;
+  return Layer{func, std::move(body.arguments)};
+}
+
+std::optional<mlir::Value> ModuleBuilder::runLayer(func::FuncOp func,
+                                                   Frame &body) {
+  auto value =
+      evaluator.run(config.family().layer, config.family().file + ", layer",
+                    {{"x", leaf(body.block->getArgument(0))}});
+  if (!value)
+    return std::nullopt;
+  RowsRef rows = toRows(*value);
+  auto result = rows ? emit(rows) : std::nullopt;
+  Type type = func.getFunctionType().getResult(0);
+  if (!result || result->getType() != type) {
+    if (!rows || result)
+      evaluator.fail("a layer must give rows like those that it got, not " +
+                     std::string(importer::describe(*value)));
+    return std::nullopt;
+  }
+  func::ReturnOp::create(builder, loc(), *result);
+  func.setFunctionType(
+      builder.getFunctionType(body.block->getArgumentTypes(), {type}));
+  for (unsigned i = 0; i < kFixedArguments; ++i)
+    setDims(func, i, "T");
+  return result;
+}
+
+/// An earlier layer that computes the same (of other weights), or the given
+/// one, which then gets its name.
+func::FuncOp ModuleBuilder::shareLayer(func::FuncOp func) {
+  for (func::FuncOp known : distinctLayers)
+    if (known.getFunctionType() == func.getFunctionType() &&
+        OperationEquivalence::isRegionEquivalentTo(
+            &known.getBody(), &func.getBody(),
+            OperationEquivalence::IgnoreLocations)) {
+      func.erase();
+      return known;
+    }
+  func.setName("layer_" + std::to_string(distinctLayers.size()));
+  distinctLayers.push_back(func);
+  return func;
+}
+
+mlir::Value ModuleBuilder::callLayer(const Layer &layer, int64_t index,
+                                     mlir::Value x) {
+  Frame &entry = frame();
+  SmallVector<mlir::Value> operands{x, entry.positions, entry.tokenSlots};
+  for (const LayerArgument &argument : layer.arguments)
+    operands.push_back(
+        argument.kind == ArgumentKind::State
+            ? nn::StateOp::create(builder, loc(), argument.type, argument.state)
+            : use({argument.weight, argument.type}, 0, argument.kind));
+  auto call = func::CallOp::create(builder, loc(), layer.func, operands);
+  call->setAttr("layer", builder.getI64IntegerAttr(index));
+  return call.getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// The module
+//===----------------------------------------------------------------------===//
+
+func::FuncOp ModuleBuilder::createEntry() {
+  auto vector = RankedTensorType::get({ShapedType::kDynamic}, i32);
+  static constexpr std::pair<StringLiteral, StringLiteral> inputs[] = {
+      {"ids", "T"},
+      {"positions", "T"},
+      {"seq_offsets", "S+1"},
+      {"slots", "S"},
+      {"rows", "R"}};
+  SmallVector<Type> types(std::size(inputs), vector);
+  auto entry = func::FuncOp::create(builder, builder.getUnknownLoc(), "step",
+                                    builder.getFunctionType(types, {}));
+  for (const auto &[index, input] : llvm::enumerate(inputs)) {
+    entry.setArgAttr(index, "moe.name", builder.getStringAttr(input.first));
+    setDims(entry, index, input.second);
+  }
+  entry->setAttr("moe.entry", builder.getStringAttr("step"));
+  return entry;
+}
+
+bool ModuleBuilder::runModel(func::FuncOp entry) {
+  Location unknown = builder.getUnknownLoc();
+  Frame body{};
+  body.kind = Frame::Kind::Entry;
+  body.block = entry.addEntryBlock();
+  builder.setInsertionPointToStart(body.block);
+  body.ids = body.block->getArgument(0);
+  body.positions = body.block->getArgument(1);
+  body.wantedRows = body.block->getArgument(4);
+  body.zero = arith::ConstantIndexOp::create(builder, unknown, 0);
+  body.count = tensor::DimOp::create(builder, unknown, body.ids, body.zero);
+  mlir::Value empty = tensor::EmptyOp::create(
+      builder, unknown, ArrayRef<int64_t>{ShapedType::kDynamic}, i32,
+      ValueRange{body.count});
+  body.tokenSlots =
+      nn::TokenSlotsOp::create(builder, unknown, TypeRange{empty.getType()},
+                               body.block->getArgument(2),
+                               body.block->getArgument(3), empty)
+          ->getResult(0);
+  frames.push_back(&body);
+  auto value =
+      evaluator.run(config.family().model, config.family().file + ", model");
+  RowsRef rows = value ? toRows(*value) : nullptr;
+  auto logits = rows ? emit(rows) : std::nullopt;
+  frames.pop_back();
+  if (!logits) {
+    if (value && !rows)
+      evaluator.fail("the model must give rows of logits, not " +
+                     std::string(importer::describe(*value)));
+    return false;
+  }
+  func::ReturnOp::create(builder, unknown, *logits);
+  entry.setFunctionType(builder.getFunctionType(
+      entry.getFunctionType().getInputs(), {logits->getType()}));
+  entry.setResultAttr(0, "moe.name", builder.getStringAttr("logits"));
+  entry.setResultAttr(0, "moe.dims", builder.getStrArrayAttr({"R"}));
+  return true;
+}
+
+/// Reports the tensors of the checkpoint that the model did not ask for.
+bool ModuleBuilder::checkTensors() {
+  std::vector<std::string> ignored;
+  for (const IgnoredTensor &tensor : config.family().ignoredTensors) {
+    std::optional<Datum> holds = true;
+    if (tensor.condition)
+      holds = evaluator.evaluate(*tensor.condition,
+                                 config.family().file + ", ignore_tensors");
+    if (!holds)
+      return false;
+    if (isEqual(*holds, Datum(true)))
+      ignored.push_back(tensor.pattern);
+  }
+  recipes->checkUnused(ignored);
+  return true;
+}
+
+OwningOpRef<ModuleOp> ModuleBuilder::build() {
+  Location unknown = builder.getUnknownLoc();
+  weightElement = summary.dtype == "bf16" ? Type(builder.getBF16Type()) : f32;
+  OwningOpRef<ModuleOp> module = ModuleOp::create(unknown);
+  builder.setInsertionPointToStart(module->getBody());
+  auto recipesOp = moe::RecipesOp::create(builder, unknown);
+  recipesOp.getBody().emplaceBlock();
+  recipes = std::make_unique<Recipes>(recipesOp, checkpoint, diagnostics);
+  bool done = runModel(createEntry());
+  for (const auto &[role, totals] : recipes->totals()) {
+    summary.roles[role] = totals;
+    summary.parameters += totals.parameters;
+  }
+  summary.activeParameters = summary.parameters - inactiveParameters;
+  if (!done || !checkTensors())
+    return nullptr;
+  return module;
+}
+
+void ModuleBuilder::describe(ModuleOp module) {
+  NamedAttrList model;
+  auto text = [&](StringRef name, const std::string &value) {
+    model.append(name, builder.getStringAttr(value));
+  };
+  auto number = [&](StringRef name, int64_t value) {
+    model.append(name, builder.getI64IntegerAttr(value));
+  };
+  text("family", summary.family);
+  text("model_type", summary.modelType);
+  text("dtype", summary.dtype);
+  number("vocabulary", summary.vocabulary);
+  number("layers", summary.layers.size());
+  number("hidden", summary.hidden);
+  number("context", summary.maxContext);
+  number("sequences", summary.maxSequences);
+  number("step_tokens", summary.maxStepTokens);
+  SmallVector<int64_t> sparse;
+  for (const auto &[index, layer] : llvm::enumerate(summary.layers))
+    if (layer.experts)
+      sparse.push_back(index);
+  model.append("moe_layers", builder.getDenseI64ArrayAttr(sparse));
+  if (!sparse.empty()) {
+    number("experts", summary.layers[sparse[0]].experts);
+    number("experts_per_token", summary.layers[sparse[0]].expertsPerToken);
+  }
+  model.append("eos", builder.getDenseI64ArrayAttr(summary.eos));
+  if (summary.bos)
+    number("bos", *summary.bos);
+  module->setAttr("moe.model", model.getDictionary(&context));
+}

@@ -1,0 +1,164 @@
+//===- ModuleBuilder.h - Runs a family's program to build IR ----*- C++ -*-===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The host of a family's programs: its functions create ops. The program of a
+// layer runs once for each layer, into a function of its own; when an equal
+// function is there already, that one is called instead.
+//
+// A frame is a body that ops are put into: the entry, a layer, or the region of
+// an expert. A weight that a program asks for is an op in the entry, an
+// argument in a layer, and an argument of the region in an expert.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_LIB_IMPORT_MODULEBUILDER_H
+#define MOEC_LIB_IMPORT_MODULEBUILDER_H
+
+#include "dialects/Nn/Nn.h"
+#include "lib/Import/CallArguments.h"
+#include "lib/Import/Config.h"
+#include "lib/Import/Import.h"
+#include "lib/Import/Recipes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace moec::importer {
+
+/// The choice of experts for some rows.
+struct Routing final : Object {
+  Routing() : Object(Kind::Routing) {}
+  mlir::Value ids, weights;
+  int64_t experts = 0, k = 0;
+};
+
+struct RopeTable final : Object {
+  RopeTable() : Object(Kind::RopeTable) {}
+  WeightRef weight;
+};
+
+class ModuleBuilder final : public Host {
+public:
+  /// When the module is built, `summary` holds the dtype and the limits; it
+  /// gets everything else.
+  ModuleBuilder(mlir::MLIRContext &context, Config &config,
+                const weights::Checkpoint &checkpoint, ModelSummary &summary,
+                Diagnostics &diagnostics);
+
+  /// The value of a key, null when the family does not have it.
+  std::optional<Datum> key(const std::string &name);
+  /// Evaluates the checks of the family; reports all that do not hold.
+  bool checkConfig();
+  /// The module, or null and errors.
+  mlir::OwningOpRef<mlir::ModuleOp> build();
+  /// Sets `moe.model`.
+  void describe(mlir::ModuleOp module);
+
+  // Host.
+  bool variable(const std::string &name, std::optional<Datum> &value) override;
+  bool hasFunction(std::string_view name) const override;
+  std::optional<Datum> call(const std::string &name,
+                            Arguments arguments) override;
+  std::optional<Datum> arithmetic(const std::string &op, const Datum &left,
+                                  const Datum &right) override;
+  std::optional<Datum> named(const Datum &value) override;
+
+private:
+  enum class ArgumentKind { Table, State, Weight };
+  struct LayerArgument {
+    ArgumentKind kind;
+    std::string weight;
+    int64_t state = 0;
+    mlir::Type type;
+  };
+  struct Frame {
+    enum class Kind { Entry, Layer, Experts, Shared };
+    Kind kind;
+    mlir::Block *block;
+    mlir::Value zero;  ///< The index 0.
+    mlir::Value count; ///< The number of rows.
+    mlir::Value ids, positions, tokenSlots, wantedRows;
+    std::map<std::string, mlir::Value> weights;
+    /// Of a region: what its arguments behind the first stand for.
+    llvm::SmallVector<mlir::Value> outer;
+    /// Of a layer: its arguments behind the fixed ones. Tables come first, then
+    /// states, then weights.
+    llvm::SmallVector<LayerArgument> arguments;
+    int64_t experts = 0, expertsPerToken = 0; ///< Of the region of an expert.
+    LayerSummary *summary = nullptr;
+  };
+  struct Layer {
+    mlir::func::FuncOp func;
+    llvm::SmallVector<LayerArgument> arguments;
+  };
+  using Builtin = std::optional<Datum> (ModuleBuilder::*)(Arguments);
+  static const std::map<std::string, Builtin, std::less<>> &builtins();
+
+  // The functions of programs.
+  std::optional<Datum> embedding(Arguments arguments);
+  std::optional<Datum> layers(Arguments arguments);
+  std::optional<Datum> lastRows(Arguments arguments);
+  std::optional<Datum> linear(Arguments arguments);
+  std::optional<Datum> rmsNorm(Arguments arguments);
+  std::optional<Datum> ropeTable(Arguments arguments);
+  std::optional<Datum> rotate(Arguments arguments);
+  std::optional<Datum> attention(Arguments arguments);
+  std::optional<Datum> route(Arguments arguments);
+  std::optional<Datum> experts(Arguments arguments);
+  std::optional<Datum> shared(Arguments arguments);
+  std::optional<Datum> tap(Arguments arguments);
+
+  // Structure.
+  mlir::func::FuncOp createEntry();
+  bool runModel(mlir::func::FuncOp entry);
+  std::optional<mlir::Value> buildLayer(int64_t index, mlir::Value x);
+  std::optional<Layer> createLayer(int64_t index, int64_t width);
+  std::optional<mlir::Value> runLayer(mlir::func::FuncOp func, Frame &frame);
+  mlir::func::FuncOp shareLayer(mlir::func::FuncOp func);
+  mlir::Value callLayer(const Layer &layer, int64_t index, mlir::Value x);
+  bool checkTensors();
+
+  // Frames.
+  Frame &frame() { return *frames.back(); }
+  mlir::Location loc();
+  mlir::Value emptyRows(int64_t width);
+  std::optional<mlir::Value> emit(const RowsRef &rows);
+  Datum leaf(mlir::Value tensor);
+  std::optional<std::string> tensorName(const std::string &name);
+  std::optional<WeightRef> define(const std::string &tensor,
+                                  llvm::ArrayRef<int64_t> shape,
+                                  mlir::Type element, const std::string &role);
+  std::optional<mlir::Value> weight(const std::string &tensor,
+                                    llvm::ArrayRef<int64_t> shape,
+                                    mlir::Type element,
+                                    const std::string &role);
+  mlir::Value use(const WeightRef &weight, size_t level, ArgumentKind kind);
+  mlir::Value layerArgument(Frame &layer, LayerArgument argument);
+  std::optional<mlir::Value> state(int64_t heads, int64_t key, int64_t value);
+  std::optional<moe::RoutingAttr> routing(CallArguments &arguments);
+  std::optional<mlir::Value> runRegion(Frame &region, const RowsRef &x,
+                                       const std::string &function,
+                                       Arguments arguments);
+
+  mlir::MLIRContext &context;
+  Config &config;
+  const weights::Checkpoint &checkpoint;
+  ModelSummary &summary;
+  Diagnostics &diagnostics;
+  Evaluator evaluator;
+  mlir::OpBuilder builder;
+  mlir::Type f32, i32, weightElement;
+  std::unique_ptr<Recipes> recipes;
+  std::vector<Frame *> frames;
+  std::optional<int64_t> currentLayer;
+  std::vector<mlir::func::FuncOp> distinctLayers;
+  int64_t numStates = 0;
+  int64_t inactiveParameters = 0;
+};
+
+} // namespace moec::importer
+
+#endif // MOEC_LIB_IMPORT_MODULEBUILDER_H
