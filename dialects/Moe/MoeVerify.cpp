@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace moec;
@@ -44,25 +45,41 @@ LogicalResult moec::verifyShape(Operation *op, Value value, StringRef what,
                                 ArrayRef<int64_t> shape, Type element) {
   auto type = cast<ShapedType>(value.getType());
   if (type.getRank() != static_cast<int64_t>(shape.size()))
-    return op->emitOpError() << what << " must have rank " << shape.size()
-                             << ", got " << type;
+    return op->emitOpError()
+           << what << " must have rank " << shape.size() << ", got " << type;
   for (auto [i, pair] : llvm::enumerate(llvm::zip(type.getShape(), shape))) {
     auto [actual, wanted] = pair;
     if (!ShapedType::isDynamic(wanted) && !ShapedType::isDynamic(actual) &&
         actual != wanted)
-      return op->emitOpError()
-             << what << " must have size " << wanted << " in dimension " << i
-             << ", got " << type;
+      return op->emitOpError() << what << " must have size " << wanted
+                               << " in dimension " << i << ", got " << type;
   }
   if (element && type.getElementType() != element)
-    return op->emitOpError()
-           << what << " must have elements of type " << element << ", got "
-           << type;
+    return op->emitOpError() << what << " must have elements of type "
+                             << element << ", got " << type;
   return success();
 }
 
 static int64_t dim(Value value, unsigned i) {
   return cast<ShapedType>(value.getType()).getDimSize(i);
+}
+
+/// Checks that a matrix of this shape is [n, k], or the packed form of that.
+static LogicalResult verifyMatrix(Operation *op, StringRef what, Value value,
+                                  ArrayRef<int64_t> shape, int64_t n,
+                                  int64_t k) {
+  if (ShapedType::isDynamic(n) || ShapedType::isDynamic(k))
+    return op->emitOpError("expects static numbers of columns");
+  auto bank = dyn_cast<BankType>(value.getType());
+  Type element =
+      bank ? bank.getMember().getElementType() : getElementTypeOrSelf(value);
+  auto plain = RankedTensorType::get({n, k}, element);
+  auto packed = cast<RankedTensorType>(PackOp::packedType(plain));
+  if (shape != plain.getShape() && shape != packed.getShape())
+    return op->emitOpError()
+           << what << " must be [" << n << ", " << k
+           << "] or the packed form of that, got " << value.getType();
+  return success();
 }
 
 static LogicalResult verifyOuts(Operation *op, OperandRange outs,
@@ -118,12 +135,11 @@ LogicalResult GateOp::verify() {
     return failure();
   int64_t experts = dim(getOuts()[2], 1);
   auto weight = cast<ShapedType>(getWeight().getType());
-  if (weight.getRank() == 2 &&
-      failed(verifyShape(*this, getWeight(), "weight",
-                         {experts, dim(getX(), 1)})))
+  if (failed(verifyMatrix(*this, "weight", getWeight(), weight.getShape(),
+                          experts, dim(getX(), 1))))
     return failure();
-  if (getLogitBias() && failed(verifyShape(*this, getLogitBias(), "logit_bias",
-                                           {experts}, f32)))
+  if (getLogitBias() &&
+      failed(verifyShape(*this, getLogitBias(), "logit_bias", {experts}, f32)))
     return failure();
   return verifyRouting(*this, getRouting(), experts, getBias(), getOuts()[0],
                        getOuts()[1]);
@@ -159,10 +175,8 @@ LogicalResult CombineOp::verify() {
       failed(verifyShape(*this, getWeights(), "weights", {kAny, kAny}, f32)))
     return failure();
   int64_t k = dim(getWeights(), 1), width = dim(getRows(), 1);
-  if (failed(
-          verifyShape(*this, getTokenRow(), "token_row", {kAny, k}, i32)) ||
-      failed(
-          verifyShape(*this, getTokenSlot(), "token_slot", {kAny, k}, i32)))
+  if (failed(verifyShape(*this, getTokenRow(), "token_row", {kAny, k}, i32)) ||
+      failed(verifyShape(*this, getTokenSlot(), "token_slot", {kAny, k}, i32)))
     return failure();
   for (Value addend : getAddends())
     if (failed(verifyShape(*this, addend, "addend", {kAny, width})))
@@ -191,10 +205,10 @@ static LogicalResult verifyRowRegion(Operation *op, Block &body, Value x,
              << i + 1 << " must have type " << type << ", got "
              << body.getArgument(i + 1).getType();
   auto yield = cast<YieldOp>(body.getTerminator());
-  auto yielded = yield.getValues().size() == 1
-                     ? dyn_cast<RankedTensorType>(
-                           yield.getValues().front().getType())
-                     : RankedTensorType();
+  auto yielded =
+      yield.getValues().size() == 1
+          ? dyn_cast<RankedTensorType>(yield.getValues().front().getType())
+          : RankedTensorType();
   auto outType = cast<ShapedType>(out.getType());
   if (!yielded || yielded.getRank() != 2 ||
       yielded.getDimSize(1) != outType.getDimSize(1) ||
@@ -227,8 +241,15 @@ LogicalResult SharedOp::verify() {
   if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
     return failure();
   return verifyRowRegion(*this, getBody().front(), getX(),
-                         llvm::to_vector(getParams().getTypes()),
-                         getOuts()[0]);
+                         llvm::to_vector(getParams().getTypes()), getOuts()[0]);
+}
+
+/// The shape of the matrix of one group.
+static ArrayRef<int64_t> groupShape(Value bank, bool grouped) {
+  if (auto type = dyn_cast<BankType>(bank.getType()))
+    return type.getMember().getShape();
+  auto shape = cast<ShapedType>(bank.getType()).getShape();
+  return grouped && !shape.empty() ? shape.drop_front() : shape;
 }
 
 LogicalResult GroupedMatmulOp::verify() {
@@ -248,6 +269,11 @@ LogicalResult GroupedMatmulOp::verify() {
   if (failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
       failed(verifyShape(*this, getOuts()[0], "output", {kAny, kAny})))
     return failure();
+  for (Value bank : getBanks())
+    if (failed(verifyMatrix(*this, "bank", bank,
+                            groupShape(bank, bool(getOffsets())), getN(),
+                            getK())))
+      return failure();
   for (Value extra : getExtras()) {
     auto type = cast<ShapedType>(extra.getType());
     bool column = type.getRank() == 1 && type.getDimSize(0) == getN();
