@@ -411,6 +411,20 @@ def LowerAttentionPass : Pass<"moe-cpu-lower-attention", "::mlir::ModuleOp"> {
 // Fallback
 //===----------------------------------------------------------------------===//
 
+def LowerToLinalgPass : Pass<"moe-lower-to-linalg", "::mlir::ModuleOp"> {
+  let summary = "every op through linalg, without regard to speed";
+  let description = [{
+    Does: replaces every compute op of moe and nn on memrefs by an `scf.forall` over rows (tokens, columns of a product) with `linalg.generic` and
+    `linalg.fill` inside, and scalar loops where linalg cannot say it (selection, sorting, addresses in the state). Weights may be packed or not; K is
+    summed in ascending order in f32.
+    Requires: bufferized functions, resolved states (`moe-resolve-states`).
+    Leaves: scf, linalg, memref, arith, math and affine ops; no compute op of moe or nn.
+    Rejects: widths that are not static; a stage of `#moe.routing` that `moe-check-support` refuses; a state that is not resolved.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::affine::AffineDialect"];
+}
+
 //===----------------------------------------------------------------------===//
 // Host
 //===----------------------------------------------------------------------===//
