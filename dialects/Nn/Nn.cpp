@@ -219,8 +219,9 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("query heads must be a multiple of the key-value "
                        "heads, got ")
            << heads << " and " << kvHeads;
-  if (getWindow() < 0)
-    return emitOpError("window must not be negative, got ") << getWindow();
+  int64_t window = getWindow();
+  if (window < 0)
+    return emitOpError("window must not be negative, got ") << window;
   auto state = dyn_cast<StateType>(getState()[0].getType());
   if (!state)
     return success();

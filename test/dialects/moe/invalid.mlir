@@ -1,0 +1,777 @@
+// RUN: moe-opt %s -split-input-file -verify-diagnostics
+
+// expected-error @+1 {{a bank needs at least 1 expert, got 0}}
+func.func private @f(!moe.bank<0 x tensor<4x4xf32>>)
+
+// -----
+
+// expected-error @+1 {{the members of a bank need a static shape, got 'tensor<?x4xf32>'}}
+func.func private @f(!moe.bank<2 x tensor<?x4xf32>>)
+
+// -----
+
+// expected-error @+1 {{k must be at least 1, got 0}}
+func.func private @f() attributes {r = #moe.routing<k = 0>}
+
+// -----
+
+// expected-error @+1 {{groups must be at least 1, got 0}}
+func.func private @f() attributes {r = #moe.routing<k = 1, groups = 0>}
+
+// -----
+
+// expected-error @+1 {{group_keep must be between 0 and the 2 groups, got 3}}
+func.func private @f() attributes {r = #moe.routing<k = 1, groups = 2, group_keep = 3>}
+
+// -----
+
+// expected-error @+1 {{group_keep must be between 0 and the 2 groups, got -1}}
+func.func private @f() attributes {r = #moe.routing<k = 1, groups = 2, group_keep = -1>}
+
+// -----
+
+// expected-error @+1 {{group_quota (experts out of each group) and group_keep (groups that may be chosen) exclude each other}}
+func.func private @f() attributes {r = #moe.routing<k = 2, groups = 2, group_keep = 1, group_quota = 1>}
+
+// -----
+
+// expected-error @+1 {{with group_quota, k must be groups * group_quota = 2, got 3}}
+func.func private @f() attributes {r = #moe.routing<k = 3, groups = 2, group_quota = 1>}
+
+// -----
+
+// expected-error @+1 {{scope = selected needs weight_from = logit: the scores exist only for the selected experts}}
+func.func private @f() attributes {r = #moe.routing<k = 1, scope = selected>}
+
+// -----
+
+// expected-error @+1 {{lp is given, but renorm is not lp}}
+func.func private @f() attributes {r = #moe.routing<k = 1, lp = 2.0 : f64>}
+
+// -----
+
+// expected-error @+1 {{scope = window and the parameter window need each other}}
+func.func private @f() attributes {r = #moe.routing<k = 1, scope = window>}
+
+// -----
+
+// expected-error @+1 {{scope = window and the parameter window need each other}}
+func.func private @f() attributes {r = #moe.routing<k = 1, window = 0.1 : f64>}
+
+// -----
+
+// expected-error @+1 {{the policies topp and threshold, and no others, need the parameter threshold}}
+func.func private @f() attributes {r = #moe.routing<k = 1, policy = topp>}
+
+// -----
+
+// expected-error @+1 {{the policies topp and threshold, and no others, need the parameter threshold}}
+func.func private @f() attributes {r = #moe.routing<k = 1, threshold = 0.5 : f64>}
+
+// -----
+
+// expected-error @+1 {{null_experts must not be negative, got -1}}
+func.func private @f() attributes {r = #moe.routing<k = 1, null_experts = -1>}
+
+// -----
+
+// expected-error @+1 {{null_before_norm needs null_experts}}
+func.func private @f() attributes {r = #moe.routing<k = 1, null_before_norm = true>}
+
+// -----
+
+// expected-error @+1 {{eps must not be negative, got -1}}
+func.func private @f() attributes {r = #moe.routing<k = 1, eps = -1.0 : f64>}
+
+// -----
+
+// expected-error @+2 {{expected one of [topk, topp, expert_choice, threshold, sequential_masked, table, dense] for how experts are selected, got: best}}
+// expected-error @+1 {{failed to parse Moe_RoutingAttr parameter 'policy'}}
+func.func private @f() attributes {r = #moe.routing<k = 1, policy = best>}
+
+// -----
+
+// expected-error @+1 {{struct is missing required parameter: k}}
+func.func private @f() attributes {r = #moe.routing<score = softmax>}
+
+// -----
+
+// expected-error @+2 {{a variant needs tile_rows and tile_vectors of at least 1 and no negative numbers}}
+// expected-error @+1 {{failed to parse Moe_VariantsAttr parameter 'list'}}
+func.func private @f() attributes {v = #moe.variants<[<tile_rows = 0, tile_vectors = 2>]>}
+
+// -----
+
+// expected-error @+1 {{the last variant, and no other, must be for any number of rows (max_rows = 0)}}
+func.func private @f() attributes {v = #moe.variants<[<max_rows = 2, tile_rows = 2, tile_vectors = 2>]>}
+
+// -----
+
+// expected-error @+1 {{the last variant, and no other, must be for any number of rows (max_rows = 0)}}
+func.func private @f() attributes {v = #moe.variants<[<tile_rows = 2, tile_vectors = 2>, <tile_rows = 4, tile_vectors = 2>]>}
+
+// -----
+
+// expected-error @+1 {{variants must come by ascending max_rows}}
+func.func private @f() attributes {v = #moe.variants<[<max_rows = 4, tile_rows = 2, tile_vectors = 2>, <max_rows = 4, tile_rows = 3, tile_vectors = 2>, <tile_rows = 4, tile_vectors = 2>]>}
+
+// -----
+
+func.func @f(%l: memref<?x8xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op mixes tensor and memref operands}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : memref<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op expects 2 results, one for each output tensor, got 0}}
+  moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%l: memref<?x8xf32>, %o0: memref<?x2xi32>, %o1: memref<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op expects 0 results, one for each output tensor, got 2}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : memref<?x8xf32>)
+      outs(%o0, %o1 : memref<?x2xi32>, memref<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op result type 'tensor<2x2xi32>' differs from its output's, 'tensor<?x2xi32>'}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<2x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %o0: tensor<?x2xi32>) {
+  // expected-error @+1 {{'moe.route' op expects 2 outputs, got 1}}
+  %r = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%o0 : tensor<?x2xi32>) -> tensor<?x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<8xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op logits must have rank 2, got 'tensor<8xf32>'}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xbf16>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op logits must have elements of type 'f32', got 'tensor<?x8xbf16>'}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xbf16>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %o0: tensor<?x9xi32>, %o1: tensor<?x9xf32>) {
+  // expected-error @+1 {{'moe.route' op chooses k = 9 of only 8 experts}}
+  %r:2 = moe.route {routing = #moe.routing<k = 9>} ins(%l : tensor<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x9xi32>, tensor<?x9xf32>) -> tensor<?x9xi32>, tensor<?x9xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op 8 experts do not divide into 3 groups}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, groups = 3>} ins(%l : tensor<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op null_experts = 8 leaves none of 8 experts}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, null_experts = 8>} ins(%l : tensor<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op a table of experts has no selection bias}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, policy = table>} ins(%l : tensor<?x8xf32>) bias(%b : tensor<8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<7xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op bias must have size 8 in dimension 0, got 'tensor<7xf32>'}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>) bias(%b : tensor<7xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %o0: tensor<?x3xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op ids must have size 2 in dimension 1, got 'tensor<?x3xi32>'}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x3xi32>, tensor<?x2xf32>) -> tensor<?x3xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %o0: tensor<?x2xi64>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op ids must have elements of type 'i32', got 'tensor<?x2xi64>'}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi64>, tensor<?x2xf32>) -> tensor<?x2xi64>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xbf16>) {
+  // expected-error @+1 {{'moe.route' op weights must have elements of type 'f32', got 'tensor<?x2xbf16>'}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xbf16>) -> tensor<?x2xi32>, tensor<?x2xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.gate' op expects 3 outputs, got 2}}
+  %r:2 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4xf32>, %w: tensor<8x4xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op x must have rank 2, got 'tensor<4xf32>'}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<4xf32>, tensor<8x4xf32>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x5xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op weight must be [8, 4] or the packed form of that, got 'tensor<8x5xf32>'}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x5xf32>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<2x4x16xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op weight must be [8, 4] or the packed form of that, got 'tensor<2x4x16xf32>'}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<2x4x16xf32>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x?xf32>) {
+  // expected-error @+1 {{'moe.gate' op expects static numbers of columns}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x?xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %b: tensor<8xbf16>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op logit_bias must have elements of type 'f32', got 'tensor<8xbf16>'}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>) logit_bias(%b : tensor<8xbf16>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xbf16>) {
+  // expected-error @+1 {{'moe.gate' op logits must have elements of type 'f32', got 'tensor<?x8xbf16>'}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xbf16>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %o0: tensor<?x1xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op ids must have size 2 in dimension 1, got 'tensor<?x1xi32>'}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%o0, %o1, %o2 : tensor<?x1xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x1xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x2xi32>, %o0: tensor<9xi32>, %o1: tensor<9xi32>, %o2: tensor<?xi32>, %o3: tensor<?x2xi32>) {
+  // expected-error @+1 {{'moe.plan' op expects 5 outputs, got 4}}
+  %r:4 = moe.plan ins(%i : tensor<?x2xi32>) outs(%o0, %o1, %o2, %o3 : tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>)
+      -> tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x2xf32>, %o0: tensor<9xi32>, %o1: tensor<9xi32>, %o2: tensor<?xi32>, %o3: tensor<?x2xi32>, %o4: tensor<?x2xi32>) {
+  // expected-error @+1 {{'moe.plan' op ids must have elements of type 'i32', got 'tensor<?x2xf32>'}}
+  %r:5 = moe.plan ins(%i : tensor<?x2xf32>) outs(%o0, %o1, %o2, %o3, %o4 : tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>)
+      -> tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x2xi32>, %o0: tensor<?xi32>, %o1: tensor<9xi32>, %o2: tensor<?xi32>, %o3: tensor<?x2xi32>, %o4: tensor<?x2xi32>) {
+  // expected-error @+1 {{'moe.plan' op offsets must have a static size}}
+  %r:5 = moe.plan ins(%i : tensor<?x2xi32>) outs(%o0, %o1, %o2, %o3, %o4 : tensor<?xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>)
+      -> tensor<?xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x2xi32>, %o0: tensor<9xi32>, %o1: tensor<8xi32>, %o2: tensor<?xi32>, %o3: tensor<?x2xi32>, %o4: tensor<?x2xi32>) {
+  // expected-error @+1 {{'moe.plan' op active must have size 9 in dimension 0, got 'tensor<8xi32>'}}
+  %r:5 = moe.plan ins(%i : tensor<?x2xi32>) outs(%o0, %o1, %o2, %o3, %o4 : tensor<9xi32>, tensor<8xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>)
+      -> tensor<9xi32>, tensor<8xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x2xi32>, %o0: tensor<9xi32>, %o1: tensor<9xi32>, %o2: tensor<?x2xi32>, %o3: tensor<?x2xi32>, %o4: tensor<?x2xi32>) {
+  // expected-error @+1 {{'moe.plan' op row_token must have rank 1, got 'tensor<?x2xi32>'}}
+  %r:5 = moe.plan ins(%i : tensor<?x2xi32>) outs(%o0, %o1, %o2, %o3, %o4 : tensor<9xi32>, tensor<9xi32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xi32>)
+      -> tensor<9xi32>, tensor<9xi32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x2xi32>, %o0: tensor<9xi32>, %o1: tensor<9xi32>, %o2: tensor<?xi32>, %o3: tensor<?x3xi32>, %o4: tensor<?x2xi32>) {
+  // expected-error @+1 {{'moe.plan' op token_row must have size 2 in dimension 1, got 'tensor<?x3xi32>'}}
+  %r:5 = moe.plan ins(%i : tensor<?x2xi32>) outs(%o0, %o1, %o2, %o3, %o4 : tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x3xi32>, tensor<?x2xi32>)
+      -> tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x3xi32>, tensor<?x2xi32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x2xi32>, %o0: tensor<9xi32>, %o1: tensor<9xi32>, %o2: tensor<?xi32>, %o3: tensor<?x2xi32>, %o4: tensor<?x2xi64>) {
+  // expected-error @+1 {{'moe.plan' op token_slot must have elements of type 'i32', got 'tensor<?x2xi64>'}}
+  %r:5 = moe.plan ins(%i : tensor<?x2xi32>) outs(%o0, %o1, %o2, %o3, %o4 : tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi64>)
+      -> tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi64>
+  return
+}
+
+// -----
+
+func.func @f(%a0: tensor<4xf32>, %a1: tensor<?x2xi32>, %a2: tensor<?x2xi32>, %a3: tensor<?x2xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.combine' op rows must have rank 2, got 'tensor<4xf32>'}}
+  %r = moe.combine ins(%a0, %a1, %a2, %a3 : tensor<4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      outs(%o : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a0: tensor<?x4xf32>, %a1: tensor<?x3xi32>, %a2: tensor<?x2xi32>, %a3: tensor<?x2xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.combine' op token_row must have size 2 in dimension 1, got 'tensor<?x3xi32>'}}
+  %r = moe.combine ins(%a0, %a1, %a2, %a3 : tensor<?x4xf32>, tensor<?x3xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      outs(%o : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a0: tensor<?x4xf32>, %a1: tensor<?x2xi32>, %a2: tensor<?x2xf32>, %a3: tensor<?x2xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.combine' op token_slot must have elements of type 'i32', got 'tensor<?x2xf32>'}}
+  %r = moe.combine ins(%a0, %a1, %a2, %a3 : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x2xf32>)
+      outs(%o : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a0: tensor<?x4xf32>, %a1: tensor<?x2xi32>, %a2: tensor<?x2xi32>, %a3: tensor<?x2xbf16>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.combine' op weights must have elements of type 'f32', got 'tensor<?x2xbf16>'}}
+  %r = moe.combine ins(%a0, %a1, %a2, %a3 : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xbf16>)
+      outs(%o : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a0: tensor<?x4xf32>, %a1: tensor<?x2xi32>, %a2: tensor<?x2xi32>, %a3: tensor<?x2xf32>, %add: tensor<?x5xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.combine' op addend must have size 4 in dimension 1, got 'tensor<?x5xf32>'}}
+  %r = moe.combine ins(%a0, %a1, %a2, %a3 : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) addends(%add : tensor<?x5xf32>)
+      outs(%o : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a0: tensor<?x4xf32>, %a1: tensor<?x2xi32>, %a2: tensor<?x2xi32>, %a3: tensor<?x2xf32>, %o: tensor<?x5xf32>) {
+  // expected-error @+1 {{'moe.combine' op y must have size 4 in dimension 1, got 'tensor<?x5xf32>'}}
+  %r = moe.combine ins(%a0, %a1, %a2, %a3 : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      outs(%o : tensor<?x5xf32>) -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %b0: !moe.bank<8 x tensor<4x4xf32>>, %b1: !moe.bank<7 x tensor<4x4xf32>>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.experts' op banks must have the same number of experts, got 8 and 7}}
+  %r = moe.experts ins(%x, %i, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%b0, %b1 : !moe.bank<8 x tensor<4x4xf32>>, !moe.bank<7 x tensor<4x4xf32>>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%r0: tensor<?x4xf32>, %r1: tensor<4x4xf32>, %r2: tensor<4x4xf32>):
+    moe.yield %r0 : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %b0: !moe.bank<8 x tensor<4x4xf32>>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.experts' op region expects 2 arguments (rows, then one for each weight), got 1}}
+  %r = moe.experts ins(%x, %i, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%b0 : !moe.bank<8 x tensor<4x4xf32>>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%r0: tensor<?x4xf32>):
+    moe.yield %r0 : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %b0: !moe.bank<8 x tensor<4x4xf32>>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.experts' op region argument 0 must hold rows of x, got 'tensor<?x5xf32>'}}
+  %r = moe.experts ins(%x, %i, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%b0 : !moe.bank<8 x tensor<4x4xf32>>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%r0: tensor<?x5xf32>, %r1: tensor<4x4xf32>):
+    moe.yield %r0 : tensor<?x5xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %b0: !moe.bank<8 x tensor<4x4xf32>>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.experts' op region argument 1 must have type 'tensor<4x4xf32>', got 'tensor<4x4xbf16>'}}
+  %r = moe.experts ins(%x, %i, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%b0 : !moe.bank<8 x tensor<4x4xf32>>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%r0: tensor<?x4xf32>, %r1: tensor<4x4xbf16>):
+    moe.yield %r0 : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %b0: !moe.bank<8 x tensor<4x4xf32>>, %o: tensor<?x5xf32>) {
+  // expected-error @+1 {{'moe.experts' op region must yield rows of the output type 'tensor<?x5xf32>'}}
+  %r = moe.experts ins(%x, %i, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%b0 : !moe.bank<8 x tensor<4x4xf32>>) outs(%o : tensor<?x5xf32>) {
+  ^bb0(%r0: tensor<?x4xf32>, %r1: tensor<4x4xf32>):
+    moe.yield %r0 : tensor<?x4xf32>
+  } -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<4x4xf32>) {
+  // expected-error @+1 {{'moe.shared' op region argument 1 must have type 'tensor<4x4xf32>', got 'tensor<4x5xf32>'}}
+  %r = moe.shared ins(%x : tensor<?x4xf32>) params(%w : tensor<4x4xf32>) outs(%x : tensor<?x4xf32>) {
+  ^bb0(%rows: tensor<?x4xf32>, %m: tensor<4x5xf32>):
+    moe.yield %rows : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %b1: tensor<4x8xf32>, %b2: tensor<4x8xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op expects one or two banks, got 3}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0, %b1, %b2 : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %b1: tensor<4x8xbf16>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op banks must have the same type}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0, %b1 : tensor<4x8xf32>, tensor<4x8xbf16>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %off: tensor<2xi32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op offsets and active need each other}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>) offsets(%off : tensor<2xi32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %act: tensor<2xi32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op offsets and active need each other}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>) active(%act : tensor<2xi32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %gat: tensor<?xi32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op gather needs offsets}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>) gather(%gat : tensor<?xi32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: !moe.bank<3 x tensor<4x8xf32>>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op a bank of experts needs offsets}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : !moe.bank<3 x tensor<4x8xf32>>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8xf32>, %b0: tensor<4x8xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op x must have rank 2, got 'tensor<8xf32>'}}
+  %r = moe.grouped_matmul ins(%x : tensor<8xf32>) banks(%b0 : tensor<4x8xf32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x9xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op bank must be [4, 8] or the packed form of that, got 'tensor<4x9xf32>'}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x9xf32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: !moe.bank<3 x tensor<1x4x16x1xbf16>>, %off: tensor<4xi32>, %act: tensor<4xi32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op bank must be [4, 8] or the packed form of that, got '!moe.bank<3 x tensor<1x4x16x1xbf16>>'}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : !moe.bank<3 x tensor<1x4x16x1xbf16>>) offsets(%off : tensor<4xi32>) active(%act : tensor<4xi32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %o: tensor<?x?xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op expects static numbers of columns}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>) outs(%o : tensor<?x?xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %e0: tensor<?x5xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op an extra must be [R, N], [R, 1] or [N] with N = 4, got 'tensor<?x5xf32>'}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>)
+      extras(%e0 : tensor<?x5xf32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32, %c1: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %e0: tensor<4xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op epilogue expects 2 arguments, got 1}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>)
+      extras(%e0 : tensor<4xf32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %o: tensor<?x4xbf16>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op epilogue argument 0 must be f32}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>) outs(%o : tensor<?x4xbf16>) {
+  ^bb0(%c0: bf16):
+    moe.yield %c0 : bf16
+  } -> tensor<?x4xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %e0: tensor<4xbf16>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op epilogue argument must have the element type of its extra, got 'f32'}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>)
+      extras(%e0 : tensor<4xbf16>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32, %c1: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %o: tensor<?x4xbf16>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op epilogue must yield one 'bf16'}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>) outs(%o : tensor<?x4xbf16>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x4xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %o: tensor<?x4xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op epilogue holds 'tensor.empty', which is not elementwise}}
+  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%c0: f32):
+    %t = tensor.empty() : tensor<1xf32>
+    moe.yield %c0 : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+moe.recipes {
+  // expected-error @+1 {{tensor name 'experts.w' lacks {expert}, which stands for the number of the expert}}
+  %0 = moe.load_bank "experts.w" : !moe.bank<3 x tensor<4x4xf32>>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.cast' op changes the shape, from 'tensor<4x4xf32>' to 'tensor<4x5xf32>'}}
+  %1 = moe.cast %0 : tensor<4x4xf32> to tensor<4x5xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.cast' op changes the shape, from 'tensor<4x4xf32>' to '!moe.bank<3 x tensor<4x4xf32>>'}}
+  %1 = moe.cast %0 : tensor<4x4xf32> to !moe.bank<3 x tensor<4x4xf32>>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  %1 = moe.load "b" : tensor<4x5xf32>
+  // expected-error @+1 {{'moe.concat' op input 'tensor<4x5xf32>' does not fit the result 'tensor<8x4xf32>'}}
+  %2 = moe.concat %0, %1 : tensor<4x4xf32>, tensor<4x5xf32> to tensor<8x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.concat' op inputs have 8 rows, the result 9}}
+  %2 = moe.concat %0, %0 : tensor<4x4xf32>, tensor<4x4xf32> to tensor<9x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf16>
+  // expected-error @+1 {{'moe.pack' op packs matrices of f32 or bf16, got 'tensor<4x4xf16>'}}
+  %1 = moe.pack %0 : tensor<4x4xf16> to tensor<1x2x16x2xf16>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4xf32>
+  // expected-error @+1 {{'moe.pack' op packs matrices of f32 or bf16, got 'tensor<4xf32>'}}
+  %1 = moe.pack %0 : tensor<4xf32> to tensor<1x4x16xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<17x5xbf16>
+  // expected-error @+1 {{'moe.pack' op result must have type 'tensor<2x3x16x2xbf16>'}}
+  %1 = moe.pack %0 : tensor<17x5xbf16> to tensor<1x3x16x2xbf16>
+}
+
+// -----
+
+moe.recipes {
+  // expected-error @+1 {{'moe.rope_table' op result must be f32 [positions, 2, 2], got 'tensor<64x2x3xf32>'}}
+  %0 = moe.rope_table {attention_factor = 1.0 : f64, frequencies = array<f64: 1.0, 0.1>} : tensor<64x2x3xf32>
+}
+
+// -----
+
+func.func @f(%w: tensor<4x4xf32>) {
+  // expected-error @+1 {{'moe.define' op expects parent op 'moe.recipes'}}
+  moe.define "w" role "output", %w : tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: f32) {
+  // expected-error @+1 {{'moe.yield' op expects parent op to be one of 'moe.experts, moe.shared, moe.grouped_matmul'}}
+  moe.yield %x : f32
+}

@@ -1,0 +1,348 @@
+// RUN: moe-opt %s -split-input-file -verify-diagnostics
+
+// expected-error @+1 {{all sizes of a state must be at least 1}}
+func.func private @f(!nn.state<heads = 0, key = 24, value = 16, element = f32, sequences = 8, positions = 100>)
+
+// -----
+
+// expected-error @+1 {{all sizes of a state must be at least 1}}
+func.func private @f(!nn.state<heads = 2, key = 0, value = 16, element = f32, sequences = 8, positions = 100>)
+
+// -----
+
+// expected-error @+1 {{all sizes of a state must be at least 1}}
+func.func private @f(!nn.state<heads = 2, key = 24, value = 0, element = f32, sequences = 8, positions = 100>)
+
+// -----
+
+// expected-error @+1 {{all sizes of a state must be at least 1}}
+func.func private @f(!nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 0, positions = 100>)
+
+// -----
+
+// expected-error @+1 {{all sizes of a state must be at least 1}}
+func.func private @f(!nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 0>)
+
+// -----
+
+// expected-error @+1 {{a state holds f32 or bf16, got 'f16'}}
+func.func private @f(!nn.state<heads = 2, key = 24, value = 16, element = f16, sequences = 8, positions = 100>)
+
+// -----
+
+func.func @f(%x: tensor<48xf32>, %w: tensor<48xf32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op x must have rank 2, got 'tensor<48xf32>'}}
+  %r = nn.rms_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<48xf32>) weight(%w : tensor<48xf32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op size must divide the width 48, got 20}}
+  %r = nn.rms_norm {size = 20 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xf32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op size must divide the width 48, got 0}}
+  %r = nn.rms_norm {size = 0 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xf32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op weight must have size 24 in dimension 0, got 'tensor<48xf32>'}}
+  %r = nn.rms_norm {size = 24 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xf32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %w: tensor<48xbf16>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op weight must have elements of type 'f32', got 'tensor<48xbf16>'}}
+  %r = nn.rms_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xbf16>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %o: tensor<?x24xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op output must have size 48 in dimension 1, got 'tensor<?x24xf32>'}}
+  %r = nn.rms_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xf32>) outs(%o : tensor<?x24xf32>) -> tensor<?x24xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<?x48xf32>, %w: tensor<48xf32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op mixes tensor and memref operands}}
+  %r = nn.rms_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : memref<?x48xf32>) weight(%w : tensor<48xf32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op expects 1 output, got 2}}
+  %r:2 = nn.rms_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) outs(%x, %x : tensor<?x48xf32>, tensor<?x48xf32>) -> tensor<?x48xf32>, tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op expects 1 results, one for each output tensor, got 0}}
+  nn.rms_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) outs(%x : tensor<?x48xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<48xf32>, %t: tensor<100x2x12xf32>, %p: tensor<?xi32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rope' op x must have rank 2, got 'tensor<48xf32>'}}
+  %r = nn.rope {size = 24 : i64} ins(%x, %t, %p : tensor<48xf32>, tensor<100x2x12xf32>, tensor<?xi32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %t: tensor<100x3x12xf32>, %p: tensor<?xi32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rope' op table must have size 2 in dimension 1, got 'tensor<100x3x12xf32>'}}
+  %r = nn.rope {size = 24 : i64} ins(%x, %t, %p : tensor<?x48xf32>, tensor<100x3x12xf32>, tensor<?xi32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %t: tensor<100x2x12xbf16>, %p: tensor<?xi32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rope' op table must have elements of type 'f32', got 'tensor<100x2x12xbf16>'}}
+  %r = nn.rope {size = 24 : i64} ins(%x, %t, %p : tensor<?x48xf32>, tensor<100x2x12xbf16>, tensor<?xi32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %t: tensor<100x2x12xf32>, %p: tensor<?xi64>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rope' op positions must have elements of type 'i32', got 'tensor<?xi64>'}}
+  %r = nn.rope {size = 24 : i64} ins(%x, %t, %p : tensor<?x48xf32>, tensor<100x2x12xf32>, tensor<?xi64>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %t: tensor<100x2x12xf32>, %p: tensor<?xi32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rope' op size must divide the width 48, got 30}}
+  %r = nn.rope {size = 30 : i64} ins(%x, %t, %p : tensor<?x48xf32>, tensor<100x2x12xf32>, tensor<?xi32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %t: tensor<100x2x12xf32>, %p: tensor<?xi32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.rope' op turns 24 elements of heads of only 16}}
+  %r = nn.rope {size = 16 : i64} ins(%x, %t, %p : tensor<?x48xf32>, tensor<100x2x12xf32>, tensor<?xi32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %t: tensor<100x2x12xf32>, %p: tensor<?xi32>, %o: tensor<?x24xf32>) {
+  // expected-error @+1 {{'nn.rope' op output must have size 48 in dimension 1, got 'tensor<?x24xf32>'}}
+  %r = nn.rope {size = 24 : i64} ins(%x, %t, %p : tensor<?x48xf32>, tensor<100x2x12xf32>, tensor<?xi32>) outs(%o : tensor<?x24xf32>) -> tensor<?x24xf32>
+  return
+}
+
+// -----
+
+func.func @f(%t: tensor<50x48xbf16>, %i: tensor<?x1xi32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.gather_rows' op indices must have rank 1, got 'tensor<?x1xi32>'}}
+  %r = nn.gather_rows ins(%t, %i : tensor<50x48xbf16>, tensor<?x1xi32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%t: tensor<50x40xbf16>, %i: tensor<?xi32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.gather_rows' op table must have size 48 in dimension 1, got 'tensor<50x40xbf16>'}}
+  %r = nn.gather_rows ins(%t, %i : tensor<50x40xbf16>, tensor<?xi32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%t: tensor<48xbf16>, %i: tensor<?xi32>, %o: tensor<?x48xf32>) {
+  // expected-error @+1 {{'nn.gather_rows' op table must be a matrix, packed or not, got 'tensor<48xbf16>'}}
+  %r = nn.gather_rows ins(%t, %i : tensor<48xbf16>, tensor<?xi32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%t: tensor<50x48xbf16>, %i: tensor<?xi32>, %o: tensor<?xf32>) {
+  // expected-error @+1 {{'nn.gather_rows' op output must have rank 2, got 'tensor<?xf32>'}}
+  %r = nn.gather_rows ins(%t, %i : tensor<50x48xbf16>, tensor<?xi32>) outs(%o : tensor<?xf32>) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<?xi64>, %b: tensor<?xi32>, %o: tensor<?xi32>) {
+  // expected-error @+1 {{'nn.token_slots' op seq_offsets must have elements of type 'i32', got 'tensor<?xi64>'}}
+  %r = nn.token_slots ins(%a, %b : tensor<?xi64>, tensor<?xi32>) outs(%o : tensor<?xi32>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<?xi32>, %b: tensor<?x1xi32>, %o: tensor<?xi32>) {
+  // expected-error @+1 {{'nn.token_slots' op slots must have rank 1, got 'tensor<?x1xi32>'}}
+  %r = nn.token_slots ins(%a, %b : tensor<?xi32>, tensor<?x1xi32>) outs(%o : tensor<?xi32>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<?xi32>, %b: tensor<?xi32>, %o: tensor<?xf32>) {
+  // expected-error @+1 {{'nn.token_slots' op output must have elements of type 'i32', got 'tensor<?xf32>'}}
+  %r = nn.token_slots ins(%a, %b : tensor<?xi32>, tensor<?xi32>) outs(%o : tensor<?xf32>) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @f(%k: tensor<?x40xf32>, %v: tensor<?x32xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %s0: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) {
+  // expected-error @+1 {{'nn.append' op keys must have size 48 in dimension 1, got 'tensor<?x40xf32>'}}
+  nn.append ins(%k, %v, %p, %s : tensor<?x40xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s0 : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>)
+  return
+}
+
+// -----
+
+func.func @f(%k: tensor<?x48xf32>, %v: tensor<?x48xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %s0: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) {
+  // expected-error @+1 {{'nn.append' op values must have size 32 in dimension 1, got 'tensor<?x48xf32>'}}
+  nn.append ins(%k, %v, %p, %s : tensor<?x48xf32>, tensor<?x48xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s0 : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>)
+  return
+}
+
+// -----
+
+func.func @f(%k: tensor<?x48xf32>, %v: tensor<?x32xf32>, %p: tensor<?xf32>, %s: tensor<?xi32>, %s0: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) {
+  // expected-error @+1 {{'nn.append' op positions must have elements of type 'i32', got 'tensor<?xf32>'}}
+  nn.append ins(%k, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xf32>, tensor<?xi32>)
+      state(%s0 : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>)
+  return
+}
+
+// -----
+
+func.func @f(%k: tensor<?x48xf32>, %v: tensor<?x32xf32>, %p: tensor<?xi32>, %s: tensor<?x1xi32>, %s0: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) {
+  // expected-error @+1 {{'nn.append' op token_slots must have rank 1, got 'tensor<?x1xi32>'}}
+  nn.append ins(%k, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?x1xi32>)
+      state(%s0 : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>)
+  return
+}
+
+// -----
+
+func.func @f(%k: tensor<?x48xf32>, %v: tensor<?x32xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %s0: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %s1: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) {
+  // expected-error @+1 {{'nn.append' op expects one !nn.state, or a key pool, a value pool and a block table}}
+  nn.append ins(%k, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s0, %s1 : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>)
+  return
+}
+
+// -----
+
+func.func @f(%k: tensor<?x48xf32>, %v: tensor<?x32xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %s0: memref<32x2x24x32xf32>) {
+  // expected-error @+1 {{'nn.append' op expects one !nn.state, or a key pool, a value pool and a block table}}
+  nn.append ins(%k, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s0 : memref<32x2x24x32xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%k: tensor<?x48xf32>, %v: tensor<?x32xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %s0: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %s1: memref<32x2x24x32xf32>, %s2: memref<8x4xi32>) {
+  // expected-error @+1 {{'nn.append' op expects one !nn.state, or a key pool, a value pool and a block table}}
+  nn.append ins(%k, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s0, %s1, %s2 : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, memref<32x2x24x32xf32>, memref<8x4xi32>)
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op query heads must be a multiple of the key-value heads, got 5 and 2}}
+  %r = nn.attention {heads = 5 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 0 : i64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op query heads must be a multiple of the key-value heads, got 4 and 0}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 0 : i64, scale = 0.2 : f64, window = 0 : i64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op window must not be negative, got -1}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = -1 : i64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op has 4 key-value heads, its state 2}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 4 : i64, scale = 0.2 : f64, window = 0 : i64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x64xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op q must have size 96 in dimension 1, got 'tensor<?x64xf32>'}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 0 : i64}
+      ins(%q, %p, %s : tensor<?x64xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x96xf32>) {
+  // expected-error @+1 {{'nn.attention' op output must have size 64 in dimension 1, got 'tensor<?x96xf32>'}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 0 : i64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x96xf32>) -> tensor<?x96xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi64>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op positions must have elements of type 'i32', got 'tensor<?xi64>'}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 0 : i64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi64>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi64>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op token_slots must have elements of type 'i32', got 'tensor<?xi64>'}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 0 : i64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi64>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}

@@ -1,0 +1,48 @@
+// RUN: moe-opt %s | moe-opt | FileCheck %s
+// RUN: moe-opt %s --mlir-print-op-generic | moe-opt | FileCheck %s
+// RUN: moe-opt %s --emit-bytecode | moe-opt | FileCheck %s
+
+!state = !nn.state<heads = 2, key = 24, value = 16, element = bf16, sequences = 8, positions = 100>
+
+// CHECK-LABEL: func.func @tensors
+func.func @tensors(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %h: tensor<24xf32>, %v: tensor<?x32xf32>, %table: tensor<100x2x12xf32>, %p: tensor<?xi32>,
+    %s: tensor<?xi32>, %y: tensor<?x48xbf16>, %q: tensor<?x96xf32>, %o: tensor<?x64xf32>, %embed: tensor<50x48xbf16>, %packed: tensor<4x24x16x2xbf16>,
+    %offsets: tensor<?xi32>) {
+  // CHECK: nn.rms_norm {eps = {{.*}} : f64, size = 48 : i64} ins(%{{.*}} : tensor<?x48xf32>) weight(%{{.*}} : tensor<48xf32>) outs(%{{.*}} : tensor<?x48xbf16>) -> tensor<?x48xbf16>
+  %0 = nn.rms_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xf32>) outs(%y : tensor<?x48xbf16>) -> tensor<?x48xbf16>
+  // CHECK: nn.rms_norm {eps = {{.*}} : f64, offset = 1.000000e+00 : f64, size = 24 : i64} ins(%{{.*}} : tensor<?x48xf32>) outs(%{{.*}} : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %1 = nn.rms_norm {size = 24 : i64, eps = 1.0e-6 : f64, offset = 1.0 : f64} ins(%x : tensor<?x48xf32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  // CHECK: nn.rope {size = 24 : i64} ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x48xf32>, tensor<100x2x12xf32>, tensor<?xi32>) outs(%{{.*}} : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %2 = nn.rope {size = 24 : i64} ins(%x, %table, %p : tensor<?x48xf32>, tensor<100x2x12xf32>, tensor<?xi32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  // CHECK: nn.gather_rows ins(%{{.*}}, %{{.*}} : tensor<50x48xbf16>, tensor<?xi32>) outs(%{{.*}} : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %3 = nn.gather_rows ins(%embed, %p : tensor<50x48xbf16>, tensor<?xi32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  // CHECK: nn.gather_rows ins(%{{.*}}, %{{.*}} : tensor<4x24x16x2xbf16>, tensor<?xi32>)
+  %4 = nn.gather_rows ins(%packed, %p : tensor<4x24x16x2xbf16>, tensor<?xi32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  // CHECK: nn.token_slots ins(%{{.*}}, %{{.*}} : tensor<?xi32>, tensor<?xi32>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
+  %5 = nn.token_slots ins(%offsets, %s : tensor<?xi32>, tensor<?xi32>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  // CHECK: %[[KV:.*]] = nn.state_ref 3 : <heads = 2, key = 24, value = 16, element = bf16, sequences = 8, positions = 100>
+  %kv = nn.state_ref 3 : !state
+  // CHECK: nn.append ins(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>) state(%[[KV]] : !nn.state<heads = 2, key = 24, value = 16, element = bf16, sequences = 8, positions = 100>)
+  nn.append ins(%x, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !state)
+  // CHECK: nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 2.000000e-01 : f64} ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%[[KV]] : !nn.state<{{.*}}>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
+  %6 = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64} ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%kv : !state) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  // CHECK: nn.attention {{.*}}window = 32 : i64
+  %7 = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 32 : i64} ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%kv : !state) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// A state resolved to its buffers.
+
+// CHECK-LABEL: func.func @memrefs
+func.func @memrefs(%k: memref<?x48xf32>, %v: memref<?x32xf32>, %q: memref<?x96xf32>, %p: memref<?xi32>, %s: memref<?xi32>, %o: memref<?x64xf32>,
+    %keys: memref<32x2x24x32xbf16>, %values: memref<32x2x32x16xbf16>, %table: memref<8x4xi32>) {
+  // CHECK: nn.append {{.*}} state(%{{.*}}, %{{.*}}, %{{.*}} : memref<32x2x24x32xbf16>, memref<32x2x32x16xbf16>, memref<8x4xi32>)
+  nn.append ins(%k, %v, %p, %s : memref<?x48xf32>, memref<?x32xf32>, memref<?xi32>, memref<?xi32>)
+      state(%keys, %values, %table : memref<32x2x24x32xbf16>, memref<32x2x32x16xbf16>, memref<8x4xi32>)
+  // CHECK: nn.attention {{.*}} state(%{{.*}}, %{{.*}}, %{{.*}} : memref<32x2x24x32xbf16>, memref<32x2x32x16xbf16>, memref<8x4xi32>) outs(%{{.*}} : memref<?x64xf32>){{$}}
+  nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64} ins(%q, %p, %s : memref<?x96xf32>, memref<?xi32>, memref<?xi32>)
+      state(%keys, %values, %table : memref<32x2x24x32xbf16>, memref<32x2x32x16xbf16>, memref<8x4xi32>) outs(%o : memref<?x64xf32>)
+  return
+}
