@@ -225,7 +225,7 @@ def BufferizePass : Pass<"moe-bufferize", "::mlir::ModuleOp"> {
     Leaves: memrefs in functions; allocations for the temporaries, without deallocations.
     Rejects: an op on tensors that does not bufferize.
   }];
-  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect"];
 }
 
 def ResolveStatesPass : Pass<"moe-resolve-states", "::mlir::ModuleOp"> {
@@ -261,7 +261,7 @@ def PlanArenaPass : Pass<"moe-plan-arena", "::mlir::ModuleOp"> {
     Leaves: no allocation, no tap; the arena as an argument, `moe.arena` (coefficients) on every function; `moe.taps` on entries.
     Rejects: an allocation whose size is not affine, or inside a region.
   }];
-  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
 
 

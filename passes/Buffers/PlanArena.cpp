@@ -23,6 +23,7 @@
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
@@ -128,7 +129,7 @@ private:
       Value copy = memref::AllocOp::create(
           builder, tap.getLoc(),
           MemRefType::get(type.getShape(), type.getElementType()), sizes);
-      memref::CopyOp::create(builder, tap.getLoc(), tap.getValue(), copy);
+      linalg::CopyOp::create(builder, tap.getLoc(), tap.getValue(), copy);
       tap.getValueMutable().assign(copy);
     }
   }

@@ -116,22 +116,20 @@ struct TokenSlotsToLoops : OpRewritePattern<nn::TokenSlotsOp> {
     if (!isa<MemRefType>(y.getType()))
       return rewriter.notifyMatchFailure(op, "expected memrefs");
 
-    // One task: a store for each token is less than the start of a second.
+    // No tasks: a store for each token takes less than their start.
     VectorBuilder b(op.getLoc(), rewriter, /*lanes=*/1);
-    b.tasks(b.index(1), [&](Value) {
-      b.forLoop(b.index(0), b.dim(slots, 0), 1, [&](Value sequence) {
-        Value slot = memref::LoadOp::create(b, slots, sequence);
-        Value from = b.loadIndex(offsets, sequence);
-        Value to = b.loadIndex(offsets, b.add(sequence, 1));
-        b.forLoop(from, to, 1, [&](Value token) {
-          memref::StoreOp::create(b, slot, y, token);
-        });
+    b.forLoop(b.index(0), b.dim(slots, 0), 1, [&](Value sequence) {
+      Value slot = memref::LoadOp::create(b, slots, sequence);
+      Value from = b.loadIndex(offsets, sequence);
+      Value to = b.loadIndex(offsets, b.add(sequence, 1));
+      b.forLoop(from, to, 1, [&](Value token) {
+        memref::StoreOp::create(b, slot, y, token);
       });
     });
     remark::passed(
         op.getLoc(),
         remark::RemarkOpts::name("token-slots").category("moe-cpu-lower-rows"))
-        << remark::reason("one task");
+        << remark::reason("a loop over the sequences");
     rewriter.eraseOp(op);
     return success();
   }

@@ -14,7 +14,6 @@
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
@@ -29,7 +28,7 @@ using namespace mlir;
 using namespace moec;
 
 static bool isComputation(Operation *op) {
-  if (isa<linalg::LinalgOp, memref::CopyOp, nn::AppendOp>(op))
+  if (isa<linalg::LinalgOp, nn::AppendOp>(op))
     return true;
   return isa<DestinationStyleOpInterface>(op) &&
          isa<moe::MoeDialect, nn::NnDialect>(op->getDialect());
