@@ -20,6 +20,7 @@
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <new>
 #include <numeric>
 
 #include <fcntl.h>
@@ -67,10 +68,9 @@ Result<Plan> planLayout(std::span<const Declaration> declarations) {
 
 } // namespace
 
-Result<SafetensorsWriter>
-SafetensorsWriter::create(const std::string &path,
-                          std::span<const Declaration> declarations,
-                          const std::map<std::string, std::string> &metadata) {
+Result<SafetensorsWriter> SafetensorsWriter::create(
+    const std::string &path, std::span<const Declaration> declarations,
+    const std::map<std::string, std::string> &metadata) try {
   Result<Plan> plan = planLayout(declarations);
   if (!plan)
     return std::move(plan).status().in(path);
@@ -97,6 +97,9 @@ SafetensorsWriter::create(const std::string &path,
   if (!status.ok())
     return std::move(status).in(path);
   return writer;
+} catch (const std::bad_alloc &) {
+  return Status::failure(ErrorCode::OutOfMemory,
+                         "not enough memory for the tables of a file");
 }
 
 SafetensorsWriter::SafetensorsWriter(SafetensorsWriter &&other) noexcept
