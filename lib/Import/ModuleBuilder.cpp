@@ -467,10 +467,11 @@ void ModuleBuilder::describe(ModuleOp module) {
     if (layer.experts)
       sparse.push_back(index);
   model.append("moe_layers", builder.getDenseI64ArrayAttr(sparse));
-  if (!sparse.empty()) {
-    number("experts", summary.layers[sparse[0]].experts);
-    number("experts_per_token", summary.layers[sparse[0]].expertsPerToken);
-  }
+  const LayerSummary none, *first = &none;
+  if (!sparse.empty())
+    first = &summary.layers[sparse[0]];
+  number("experts", first->experts);
+  number("experts_per_token", first->expertsPerToken);
   model.append("eos", builder.getDenseI64ArrayAttr(summary.eos));
   if (summary.bos)
     number("bos", *summary.bos);
