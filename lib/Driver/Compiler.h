@@ -61,7 +61,8 @@ struct CompileReport {
 
   bool hasErrors() const;
   /// The exit code that the errors call for: 1 user input, 2 usage, 3
-  /// unsupported, 4 resources, 5 mismatch, 6 corrupt artifact, 70 a bug in the compiler; 0 without errors.
+  /// unsupported, 4 resources, 5 mismatch, 6 corrupt artifact, 70 a bug in the
+  /// compiler; 0 without errors.
   int exitCode() const;
 };
 

@@ -1,0 +1,300 @@
+//===- Compiler.cpp - From a checkpoint to an artifact --------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Import and the phases up to dispatch run once; then the module forks for each
+// target. Targets of one family agree on the layout of the weights, which is
+// checked, since they are written once.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Driver/Compiler.h"
+#include "lib/Artifact/Writer.h"
+#include "lib/Driver/Contents.h"
+#include "lib/Driver/Messages.h"
+#include "lib/Target/Target.h"
+#include "passes/Pipeline.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+#include <chrono>
+#include <filesystem>
+
+using namespace mlir;
+using namespace moec;
+
+namespace {
+/// One compilation.
+class Compilation {
+public:
+  Compilation(const CompileOptions &options, CompileListener &listener,
+              CompileReport &report)
+      : options(options), listener(listener), report(report),
+        context(makeRegistry(), MLIRContext::Threading::DISABLED),
+        messages(context, report, listener) {}
+
+  void run() {
+    if (!parseOptions())
+      return;
+    OwningOpRef<ModuleOp> module = load();
+    if (!module)
+      return;
+    if (!runPhases(*module, from, std::min(to, Phase::Dispatch), ""))
+      return;
+    if (to <= Phase::Dispatch && !options.compileTo.empty()) {
+      writeModule(*module);
+      return;
+    }
+    if (!options.compileTo.empty()) {
+      OwningOpRef<ModuleOp> fork = forkFor(*module, specs.front());
+      if (runPhases(*fork, std::max(from, Phase::Experts), to, ""))
+        writeModule(*fork);
+      return;
+    }
+    writeArtifact(*module);
+  }
+
+private:
+  static DialectRegistry makeRegistry() {
+    DialectRegistry registry;
+    registerAll(registry);
+    return registry;
+  }
+
+  bool error(llvm::StringRef text) {
+    messages.add(CompileReport::Message::Kind::Error, text);
+    return false;
+  }
+
+  bool parseOptions() {
+    auto phase = [&](const std::string &name, Phase absent,
+                     llvm::StringRef flag) -> std::optional<Phase> {
+      if (name.empty())
+        return absent;
+      auto found = phaseByName(name);
+      if (!found)
+        error(("[MOE0203] " + flag + ": no phase is called '" + name + "'")
+                  .str());
+      return found;
+    };
+    auto first = phase(options.compileFrom, Phase::Import, "--compile-from");
+    auto last = phase(options.compileTo, Phase::Target, "--compile-to");
+    if (!first || !last)
+      return false;
+    from = *first;
+    to = *last;
+    for (const std::string &name : options.targets.empty()
+                                       ? std::vector<std::string>{"cpu"}
+                                       : options.targets) {
+      auto spec = parseTarget(name);
+      if (!spec)
+        return error(llvm::toString(spec.takeError()));
+      for (const TargetSpec &other : specs)
+        if (other.name == spec->name)
+          return error("[MOE0204] two targets give the same code, " +
+                       spec->name);
+      specs.push_back(*spec);
+    }
+    return true;
+  }
+
+  OwningOpRef<ModuleOp> load() {
+    Timer timer(*this, "import");
+    if (llvm::StringRef(options.input).ends_with(".mlir"))
+      return parseSourceFile<ModuleOp>(options.input, &context);
+    importer::Diagnostics diagnostics;
+    auto module = importer::importCheckpoint(context, options.input,
+                                             options.import, diagnostics);
+    for (const importer::Diagnostic &diagnostic : diagnostics.list())
+      messages.add(diagnostic);
+    return module;
+  }
+
+  OwningOpRef<ModuleOp> forkFor(ModuleOp module, const TargetSpec &spec) {
+    OwningOpRef<ModuleOp> fork(module.clone());
+    (*fork)->setAttr("moe.target", spec.describe(&context));
+    return fork;
+  }
+
+  /// Runs the phases after `first` (and its contract) up to `last`.
+  bool runPhases(ModuleOp module, Phase first, Phase last,
+                 const std::string &target) {
+    for (const PhaseInfo &info : phases()) {
+      if (info.phase < first || info.phase > last)
+        continue;
+      Timer timer(*this, target.empty() ? info.name.str()
+                                        : (info.name + " " + target).str());
+      PassManager pm(&context);
+      if (options.timing)
+        pm.enableTiming();
+      if (!options.reproducer.empty())
+        pm.enableCrashReproducerGeneration(options.reproducer);
+      buildPhase(info.phase, pm, {options.fallback, options.taps});
+      if (failed(pm.run(module)))
+        return report.hasErrors() ||
+               error("[MOE7000] phase '" + info.name.str() +
+                     "' failed without a message");
+      dump(module, info, target);
+    }
+    return !report.hasErrors();
+  }
+
+  void dump(ModuleOp module, const PhaseInfo &info, const std::string &target) {
+    if (options.dumpPhasesTo.empty())
+      return;
+    std::string name =
+        llvm::formatv("{0:d2}.{1}{2}.mlir", static_cast<int>(info.phase) + 1,
+                      info.name, target.empty() ? "" : "." + target);
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    module.print(os);
+    writeFile(dumpPath(name), text);
+  }
+
+  std::string dumpPath(llvm::StringRef name) {
+    llvm::sys::fs::create_directories(options.dumpPhasesTo);
+    llvm::SmallString<128> path(options.dumpPhasesTo);
+    llvm::sys::path::append(path, name);
+    return path.str().str();
+  }
+
+  void writeFile(const std::string &path, llvm::StringRef text) {
+    std::error_code code;
+    llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_None);
+    if (!code)
+      file.os() << text;
+    if (!code && !file.os().has_error()) {
+      file.keep();
+      return;
+    }
+    file.os().clear_error();
+    error("[MOE0401] cannot write " + path + ": " + code.message());
+  }
+
+  void writeModule(ModuleOp module) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    module.print(os);
+    writeFile(options.output.empty() ? "-" : options.output, text);
+  }
+
+  /// Keeps the text that code generation makes on the way.
+  struct Dumper : CodegenListener {
+    Compilation &compilation;
+    std::string target;
+    explicit Dumper(Compilation &c, std::string t)
+        : compilation(c), target(std::move(t)) {}
+    bool wantsText() const override {
+      return !compilation.options.dumpPhasesTo.empty();
+    }
+    void llvmIr(llvm::StringRef text) override {
+      compilation.writeFile(compilation.dumpPath("08." + target + ".ll"), text);
+    }
+    void assembly(llvm::StringRef text) override {
+      compilation.writeFile(compilation.dumpPath("08." + target + ".s"), text);
+    }
+  };
+
+  void writeArtifact(ModuleOp module) {
+    artifact::Contents contents = driver::commonContents(module, options);
+    OwningOpRef<ModuleOp> placed;
+    for (const TargetSpec &spec : specs) {
+      std::string suffix = specs.size() > 1 ? spec.name : "";
+      OwningOpRef<ModuleOp> fork = forkFor(module, spec);
+      if (!runPhases(*fork, std::max(from, Phase::Experts), Phase::Buffers,
+                     suffix))
+        return;
+      artifact::Target target = driver::describeTarget(*fork, spec);
+      if (!placed)
+        placed = fork->clone();
+      else if (!driver::sameWeights(*placed, *fork))
+        return void(error("[MOE0310] the targets " + specs.front().name +
+                          " and " + spec.name +
+                          " want weights laid out differently"));
+      if (!runPhases(*fork, Phase::Kernels, Phase::Target, suffix) ||
+          !generate(*fork, spec, target))
+        return;
+      contents.targets.push_back(std::move(target));
+    }
+    driver::addMemory(*placed, contents);
+    finish(*placed, contents);
+  }
+
+  bool generate(ModuleOp module, const TargetSpec &spec,
+                artifact::Target &target) {
+    Timer timer(*this, "code " + spec.name);
+    Dumper dumper(*this, spec.name);
+    auto object = emitObject(module, spec, &dumper);
+    if (!object)
+      return error(llvm::toString(object.takeError()));
+    auto shared = linkSharedObject(*object, spec);
+    if (!shared)
+      return error(llvm::toString(shared.takeError()));
+    target.code = std::move(*shared);
+    report.codeBytes += target.code.size();
+    return true;
+  }
+
+  void finish(ModuleOp module, const artifact::Contents &contents) {
+    Timer timer(*this, "weights");
+    auto checkpoint = weights::Checkpoint::open(options.input);
+    if (!checkpoint)
+      return void(error(driver::textOf(checkpoint.status())));
+    auto recipes = *module.getOps<moe::RecipesOp>().begin();
+    auto executor = weights::RecipeExecutor::create(recipes, *checkpoint);
+    if (!executor)
+      return void(error(driver::textOf(executor.status())));
+    artifact::WriteOptions write;
+    write.progress = [&](std::string_view weight, uint64_t done,
+                         uint64_t total) {
+      listener.progress("weights", std::string(weight), done, total);
+    };
+    report.weightsBytes = contents.weightsBytes;
+    report.stateBytes = contents.state.bytes;
+    report.arenaBytes = driver::largestArena(contents);
+    weights::Status status =
+        artifact::write(options.output, contents, *executor, write);
+    if (!status.ok())
+      error(driver::textOf(status));
+  }
+
+  /// Tells that a phase begins, and how long it took.
+  struct Timer {
+    Compilation &compilation;
+    std::string name;
+    std::chrono::steady_clock::time_point begin =
+        std::chrono::steady_clock::now();
+    Timer(Compilation &c, std::string n) : compilation(c), name(std::move(n)) {
+      compilation.listener.progress(name, "", 0, 0);
+    }
+    ~Timer() {
+      std::chrono::duration<double> spent =
+          std::chrono::steady_clock::now() - begin;
+      compilation.report.phases.emplace_back(name, spent.count());
+    }
+  };
+
+  const CompileOptions &options;
+  CompileListener &listener;
+  CompileReport &report;
+  MLIRContext context;
+  driver::Messages messages;
+  std::vector<TargetSpec> specs;
+  Phase from = Phase::Import, to = Phase::Target;
+};
+} // namespace
+
+CompileReport moec::compile(const CompileOptions &options,
+                            CompileListener *listener) {
+  CompileReport report;
+  CompileListener silent;
+  Compilation(options, listener ? *listener : silent, report).run();
+  return report;
+}

@@ -1,0 +1,127 @@
+//===- Messages.cpp - Collects what a compilation says --------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Driver/Messages.h"
+
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::driver;
+
+using Kind = CompileReport::Message::Kind;
+
+static Kind kindOf(DiagnosticSeverity severity) {
+  switch (severity) {
+  case DiagnosticSeverity::Error:
+    return Kind::Error;
+  case DiagnosticSeverity::Warning:
+    return Kind::Warning;
+  case DiagnosticSeverity::Remark:
+    return Kind::Remark;
+  case DiagnosticSeverity::Note:
+    return Kind::Note;
+  }
+  return Kind::Note;
+}
+
+static std::string textOf(Location location) {
+  if (isa<UnknownLoc>(location))
+    return "";
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  location.print(os);
+  return text;
+}
+
+namespace {
+/// Hands the optimization remarks of passes to a listener.
+class Streamer : public remark::detail::MLIRRemarkStreamerBase {
+public:
+  explicit Streamer(CompileListener &listener) : listener(listener) {}
+
+  void streamOptimizationRemark(const remark::detail::Remark &remark) override {
+    std::string kind = remark.getRemarkTypeString().lower();
+    listener.remark(kind, remark.getCategoryName().str(),
+                    remark.getFunction().str(), remark.getMsg());
+  }
+
+private:
+  CompileListener &listener;
+};
+} // namespace
+
+Messages::Messages(MLIRContext &context, CompileReport &report,
+                   CompileListener &listener)
+    : report(report), handler(&context, [this](Diagnostic &diagnostic) {
+        add(kindOf(diagnostic.getSeverity()), diagnostic.str(),
+            ::textOf(diagnostic.getLocation()));
+        for (Diagnostic &note : diagnostic.getNotes())
+          add(Kind::Note, note.str(), ::textOf(note.getLocation()));
+        return success();
+      }) {
+  if (!listener.wantsRemarks())
+    return;
+  remark::RemarkCategories all{".*", ".*", ".*", ".*", ".*"};
+  (void)remark::enableOptimizationRemarks(
+      context, std::make_unique<Streamer>(listener),
+      std::make_unique<remark::RemarkEmittingPolicyAll>(), all);
+}
+
+void Messages::add(Kind kind, llvm::StringRef text, llvm::StringRef location) {
+  CompileReport::Message message{kind, "", text.str(), location.str()};
+  if (text.consume_front("[MOE")) {
+    auto [digits, rest] = text.split(']');
+    message.code = ("MOE" + digits).str();
+    message.text = rest.ltrim().str();
+  }
+  report.messages.push_back(std::move(message));
+}
+
+void Messages::add(const importer::Diagnostic &diagnostic) {
+  Kind kind = Kind::Remark;
+  if (diagnostic.severity == importer::Severity::Error)
+    kind = Kind::Error;
+  else if (diagnostic.severity == importer::Severity::Warning)
+    kind = Kind::Warning;
+  report.messages.push_back({kind, diagnostic.code, diagnostic.message, ""});
+}
+
+std::string driver::textOf(const weights::Status &status) {
+  using weights::ErrorCode;
+  switch (status.code()) {
+  case ErrorCode::NoSpace:
+  case ErrorCode::OutOfMemory:
+    return "[MOE0402] " + status.message();
+  case ErrorCode::Io:
+    return "[MOE0130] " + status.message();
+  default:
+    return "[MOE0110] " + status.message();
+  }
+}
+
+bool CompileReport::hasErrors() const {
+  return llvm::any_of(messages, [](const Message &message) {
+    return message.kind == Message::Kind::Error;
+  });
+}
+
+int CompileReport::exitCode() const {
+  for (const Message &message : messages) {
+    if (message.kind != Message::Kind::Error)
+      continue;
+    return llvm::StringSwitch<int>(llvm::StringRef(message.code).take_front(5))
+        .Case("MOE01", 1)
+        .Case("MOE02", 2)
+        .Case("MOE03", 3)
+        .Case("MOE04", 4)
+        .Case("MOE05", 5)
+        .Case("MOE06", 6)
+        .Default(70);
+  }
+  return 0;
+}

@@ -1,0 +1,39 @@
+//===- Messages.h - Collects what a compilation says ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_LIB_DRIVER_MESSAGES_H
+#define MOEC_LIB_DRIVER_MESSAGES_H
+
+#include "lib/Driver/Compiler.h"
+#include "lib/Weights/Status.h"
+
+#include "mlir/IR/Diagnostics.h"
+
+namespace moec::driver {
+
+/// Turns the diagnostics and remarks of a context, and the messages of other
+/// rooms, into those of a report.
+class Messages {
+public:
+  Messages(mlir::MLIRContext &context, CompileReport &report,
+           CompileListener &listener);
+
+  /// A text may begin with its code: "[MOE0301] ...".
+  void add(CompileReport::Message::Kind kind, llvm::StringRef text,
+           llvm::StringRef location = "");
+  void add(const importer::Diagnostic &diagnostic);
+
+private:
+  CompileReport &report;
+  mlir::ScopedDiagnosticHandler handler;
+};
+
+/// "[MOE0110] message" of a failure of the weights.
+std::string textOf(const weights::Status &status);
+
+} // namespace moec::driver
+
+#endif // MOEC_LIB_DRIVER_MESSAGES_H
