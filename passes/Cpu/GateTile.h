@@ -1,0 +1,59 @@
+//===- GateTile.h - Register tiles of the router product --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_PASSES_CPU_GATETILE_H
+#define MOEC_PASSES_CPU_GATETILE_H
+
+#include "dialects/Moe/Moe.h"
+#include "passes/Cpu/VectorBuilder.h"
+
+namespace moec {
+
+/// Emits the product of some tokens with the router's matrix.
+class GateTile {
+public:
+  /// Where the matrix is packed by pairs of k, views it as vectors of pairs.
+  GateTile(VectorBuilder &b, moe::GateOp op, moe::TargetAttr target);
+
+  /// Why a gate has no tile, or an empty string.
+  static llvm::StringRef refusal(moe::GateOp op);
+
+  /// Rows of a register tile.
+  int64_t rows() const { return tileRows; }
+
+  /// Adds to `sums`, a buffer of whole vectors of experts for `size` rows or
+  /// more, a multiple of rows(), the product of the tokens `from` to `to` of
+  /// x, K in ascending order.
+  void emit(mlir::Value sums, mlir::Value from, mlir::Value to);
+
+private:
+  using Value = mlir::Value;
+  using Values = llvm::SmallVector<Value>;
+
+  /// A register tile: rows of x, rows of `sums`, the first vector of experts,
+  /// how many of these.
+  struct Tile {
+    Values source, sums;
+    Value unit;
+    int64_t units;
+  };
+
+  void emitUnits(Value sums, Value from, Value to, Value unit, int64_t units);
+  void emitTile(Value sums, const Tile &tile, Value begin, Value end);
+  Values multiplyAdd(const Tile &tile, Value k, int64_t half, Values sums);
+  Value weights(Value unit, Value k, int64_t half);
+  Value plainWeights(Value unit, Value k);
+  Value input(Value row, Value k);
+
+  VectorBuilder &b;
+  moe::GateOp op;
+  Value matrix;
+  int64_t experts, width, step, units, tileUnits, tileRows;
+};
+
+} // namespace moec
+
+#endif // MOEC_PASSES_CPU_GATETILE_H

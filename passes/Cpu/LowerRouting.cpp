@@ -1,0 +1,161 @@
+//===- LowerRouting.cpp - The choice of experts as tasks ------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A task takes some tokens. For a gate it first computes their logits, side by
+// side in a buffer, and then, while these are in the nearest cache, writes them
+// out and chooses the experts of one token after another.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+#include "passes/Cpu/ExpertSelection.h"
+#include "passes/Cpu/GateTile.h"
+#include "passes/Explain.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace moec {
+#define GEN_PASS_DEF_LOWERROUTINGPASS
+#include "passes/Passes.h.inc"
+} // namespace moec
+
+using namespace mlir;
+using namespace moec;
+
+/// Register tiles of a gate's task: enough that the matrix, read once for all
+/// of them, is not what the task waits for.
+static constexpr int64_t kTilesOfTask = 4;
+/// Elements of a row of logits that cost a token of a route about as much as
+/// one row of another op.
+static constexpr int64_t kCostOfChoice = 32;
+
+static int64_t expertsOf(Value logits) {
+  return cast<MemRefType>(logits.getType()).getDimSize(1);
+}
+
+/// What both ops need, or an empty string.
+static StringRef refusal(Operation *op, moe::RoutingAttr routing,
+                         ValueRange values) {
+  int64_t lanes = lanesFor(op);
+  if (!lanes)
+    return "moe.target on the module";
+  if (lanes > kPanelColumns)
+    return "vectors of at most 16 lanes";
+  for (Value value : values)
+    if (value && !isRowMajor(value))
+      return "memrefs of static width whose rows have no gaps";
+  return routingWithoutLowering(routing);
+}
+
+namespace {
+struct LowerRoute : OpRewritePattern<moe::RouteOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(moe::RouteOp op,
+                                PatternRewriter &rewriter) const override {
+    Value logits = op.getLogits(), bias = op.getBias();
+    Value ids = op.getOuts()[0], weights = op.getOuts()[1];
+    StringRef expected =
+        refusal(op, op.getRouting(), {logits, bias, ids, weights});
+    if (!expected.empty())
+      return rewriter.notifyMatchFailure(op, "expected " + expected);
+    int64_t experts = expertsOf(logits), lanes = lanesFor(op);
+    int64_t rows = rowsPerTask(experts * kCostOfChoice);
+    VectorBuilder b(op.getLoc(), rewriter, lanes);
+    b.rowTasks(b.dim(logits, 0), rows, [&](Value from, Value to) {
+      ExpertSelection selection(b, op.getRouting(), bias, experts);
+      Value first = b.index(0);
+      Value row = b.stackBuffer({1, ExpertSelection::rowWidth(experts, lanes)});
+      ExpertSelection::padRow(b, row, first, experts);
+      b.forLoop(from, to, 1, [&](Value token) {
+        b.forChunks(experts, 4, [&](Value at, int64_t size) {
+          b.store(b.load(logits, {token, at}, size), row, {first, at});
+        });
+        selection.emit(row, first, ids, weights, token);
+      });
+    });
+    Explain("moe-cpu-lower-routing", "routing")
+        .passed(op, Twine(op.getRouting().inWords(bool(bias))) + " of " +
+                        Twine(experts) + " experts, " + Twine(rows) +
+                        " tokens in a task");
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LowerGate : OpRewritePattern<moe::GateOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(moe::GateOp op,
+                                PatternRewriter &rewriter) const override {
+    Value ids = op.getOuts()[0], weights = op.getOuts()[1];
+    StringRef expected = refusal(
+        op, op.getRouting(), {op.getBias(), op.getLogitBias(), ids, weights});
+    if (expected.empty())
+      expected = GateTile::refusal(op);
+    if (!expected.empty())
+      return rewriter.notifyMatchFailure(op, "expected " + expected);
+    int64_t experts = expertsOf(op.getOuts()[2]), lanes = lanesFor(op);
+    int64_t width = ExpertSelection::rowWidth(experts, lanes);
+    VectorBuilder b(op.getLoc(), rewriter, lanes);
+    GateTile product(b, op, moe::TargetAttr::of(op));
+    int64_t rows = product.rows() * kTilesOfTask;
+    b.rowTasks(b.dim(op.getX(), 0), rows, [&](Value from, Value to) {
+      ExpertSelection selection(b, op.getRouting(), op.getBias(), experts);
+      Value sums = b.stackBuffer({rows, width});
+      clear(b, sums, rows, width);
+      product.emit(sums, from, to);
+      b.forLoop(from, to, 1, [&](Value token) {
+        Value row = b.sub(token, from);
+        finishRow(b, op, sums, row, token);
+        selection.emit(sums, row, ids, weights, token);
+      });
+    });
+    Explain("moe-cpu-lower-routing", "routing")
+        .passed(op, Twine(op.getRouting().inWords(bool(op.getBias()))) +
+                        " of " + Twine(experts) +
+                        " experts, fused with the product, " + Twine(rows) +
+                        " tokens in a task");
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  static void clear(VectorBuilder &b, Value sums, int64_t rows, int64_t width) {
+    b.forLoop(b.index(0), b.index(rows), 1, [&](Value row) {
+      b.forChunks(width, 4, [&](Value at, int64_t size) {
+        b.store(b.f32Splat(0.0, size), sums, {row, at});
+      });
+    });
+  }
+
+  /// Makes logits of the sums of a token, and writes them out.
+  static void finishRow(VectorBuilder &b, moe::GateOp op, Value sums, Value row,
+                        Value token) {
+    int64_t experts = expertsOf(op.getOuts()[2]);
+    b.forChunks(experts, 4, [&](Value at, int64_t size) {
+      Value logits = b.load(sums, {row, at}, size);
+      if (op.getLogitBias()) {
+        logits = arith::AddFOp::create(b, logits,
+                                       b.load(op.getLogitBias(), at, size));
+        b.store(logits, sums, {row, at});
+      }
+      b.store(logits, op.getOuts()[2], {token, at});
+    });
+    ExpertSelection::padRow(b, sums, row, experts);
+  }
+};
+
+struct LowerRouting : moec::impl::LowerRoutingPassBase<LowerRouting> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<LowerRoute, LowerGate>(&getContext());
+    if (failed(lowerAll(getOperation(), std::move(patterns),
+                        {moe::RouteOp::getOperationName(),
+                         moe::GateOp::getOperationName()})))
+      signalPassFailure();
+  }
+};
+} // namespace
