@@ -407,6 +407,35 @@ def LowerAttentionPass : Pass<"moe-cpu-lower-attention", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def LowerRoutingPass : Pass<"moe-cpu-lower-routing", "::mlir::ModuleOp"> {
+  let summary = "the choice of experts as vector code";
+  let description = [{
+    Does: replaces every `moe.route` and `moe.gate` by tasks of some tokens each. A gate's product runs in register tiles, each sum one chain over
+    ascending k; logits are written out and the experts chosen while they are in cache. k times the largest key wins; of equal keys the
+    one of the lowest index, and a key that is not a number counts as minus infinity, so that ids are in range whatever the logits. Without a
+    selection bias the keys are the logits themselves, which order experts as softmax and sigmoid do, free of rounding.
+    Requires: `moe.target` on the module; a plain matrix or one packed by `moe.pack` (the fast one).
+    Leaves: `scf.forall`, `scf`, `vector`, `memref`, `arith` and `math` ops (`math.exp` on vectors).
+    Rejects: a stage of `#moe.routing` that `moe-check-support` refuses; operands that are not memrefs of static width with adjacent elements; a
+    module without `moe.target`, or with vectors of more than 16 lanes.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def LowerDispatchPass : Pass<"moe-cpu-lower-dispatch", "::mlir::ModuleOp"> {
+  let summary = "plan and combine as tasks";
+  let description = [{
+    Does: replaces every `moe.plan` by a counting sort in one task, and every `moe.combine` by tasks of some tokens each, which sum up the rows of
+    a token, by ascending expert and then the addends, in registers. Entries of `active`, `row_token`, `token_row` and `token_slot` that stand for nothing become -1.
+    Requires: `moe.target` on the module; ids from -1 to the last expert; less than 2^30 rows.
+    Leaves: `scf.forall`, `scf`, `vector`, `memref` and `arith` ops.
+    Rejects: operands that are not memrefs of static width with adjacent elements; a module without `moe.target`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 //===----------------------------------------------------------------------===//
 // Fallback
 //===----------------------------------------------------------------------===//
