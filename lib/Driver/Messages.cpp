@@ -60,8 +60,10 @@ Messages::Messages(MLIRContext &context, CompileReport &report,
     : report(report), handler(&context, [this](Diagnostic &diagnostic) {
         add(kindOf(diagnostic.getSeverity()), diagnostic.str(),
             ::textOf(diagnostic.getLocation()));
+        // MLIR attaches the whole operation, which may be the whole module.
         for (Diagnostic &note : diagnostic.getNotes())
-          add(Kind::Note, note.str(), ::textOf(note.getLocation()));
+          if (!llvm::StringRef(note.str()).starts_with("see current"))
+            add(Kind::Note, note.str(), ::textOf(note.getLocation()));
         return success();
       }) {
   if (!listener.wantsRemarks())

@@ -6,7 +6,10 @@
 
 #include "lib/Target/Target.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -62,6 +65,20 @@ makeMachine(const TargetSpec &spec) {
   if (!machine)
     return failure("LLVM has no code generator for " + spec.triple);
   return machine;
+}
+
+/// The code of a module, without what only the compiler reads: recipes, and
+/// the attributes that passes left on functions.
+static mlir::OwningOpRef<mlir::ModuleOp> codeOf(mlir::ModuleOp module) {
+  mlir::OwningOpRef<mlir::ModuleOp> code(
+      mlir::ModuleOp::create(module.getLoc()));
+  auto builder = mlir::OpBuilder::atBlockEnd(code->getBody());
+  for (auto function : module.getOps<mlir::LLVM::LLVMFuncOp>()) {
+    auto copy = mlir::cast<mlir::LLVM::LLVMFuncOp>(builder.clone(*function));
+    copy.removeArgAttrsAttr();
+    copy->setDiscardableAttrs(mlir::DictionaryAttr());
+  }
+  return code;
 }
 
 /// Hides everything but the entries, and says for whom instructions are chosen.
@@ -126,7 +143,7 @@ llvm::Expected<std::string> moec::emitObject(mlir::ModuleOp module,
   mlir::registerLLVMDialectTranslation(*module.getContext());
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> llvmModule =
-      mlir::translateModuleToLLVMIR(module, context, "moec");
+      mlir::translateModuleToLLVMIR(*codeOf(module), context, "moec");
   if (!llvmModule)
     return failure("the module does not translate to LLVM IR");
   prepare(*llvmModule, spec, **machine);
