@@ -137,10 +137,12 @@ private:
       if (!options.reproducer.empty())
         pm.enableCrashReproducerGeneration(options.reproducer);
       buildPhase(info.phase, pm, {options.fallback, options.taps});
-      if (failed(pm.run(module)))
-        return report.hasErrors() ||
-               error("[MOE7000] phase '" + info.name.str() +
-                     "' failed without a message");
+      if (failed(pm.run(module))) {
+        if (!report.hasErrors())
+          error("[MOE7000] phase '" + info.name.str() +
+                "' failed without a message");
+        return false;
+      }
       dump(module, info, target);
     }
     return !report.hasErrors();

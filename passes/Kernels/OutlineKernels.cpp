@@ -17,6 +17,8 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace moec {
@@ -34,6 +36,16 @@ static bool isComputation(Operation *op) {
          isa<moe::MoeDialect, nn::NnDialect>(op->getDialect());
 }
 
+/// The constants that an op's regions use from around it: these have no other
+/// inputs, since every op of a kernel is in destination-passing style.
+static SmallVector<Value> capturedBy(Operation *op) {
+  llvm::SetVector<Value> values;
+  getUsedValuesDefinedAbove(op->getRegions(), values);
+  values.remove_if(
+      [](Value value) { return !matchPattern(value, m_Constant()); });
+  return values.takeVector();
+}
+
 /// What makes two computations the same: all but the operands' identity.
 static std::string identityOf(Operation *op) {
   std::string text;
@@ -43,6 +55,8 @@ static std::string identityOf(Operation *op) {
   os << op->getName() << op->getAttrDictionary();
   for (Type type : op->getOperandTypes())
     os << type << ';';
+  for (Value value : capturedBy(op))
+    os << *value.getDefiningOp() << ';';
   for (Region &region : clone->getRegions())
     for (Block &block : region) {
       for (Type type : block.getArgumentTypes())
@@ -112,6 +126,8 @@ struct OutlineKernels : moec::impl::OutlineKernelsPassBase<OutlineKernels> {
     for (auto [operand, arg] :
          llvm::zip(op->getOperands(), body->getArguments().drop_front()))
       mapping.map(operand, arg);
+    for (Value value : capturedBy(op))
+      builder.clone(*value.getDefiningOp(), mapping);
     Operation *clone = builder.clone(*op, mapping);
     clone->setOperands(body->getArguments().drop_front());
     func::ReturnOp::create(builder, op->getLoc());
