@@ -191,10 +191,13 @@ Writer::writeWeights(std::span<const DefinedWeight *const> order) {
           options.progress(weight.name, file->size(), total);
         return status;
       });
+  bool hasTail = file->size() < total;
   if (status.ok())
     status = file->fillTo(total);
   if (!status.ok())
     return status;
+  if (hasTail && options.progress)
+    options.progress(order.empty() ? "" : order.back()->name, total, total);
   Result<WrittenFile> written = finished(*file, weightsFile);
   if (!written)
     return std::move(written).status();

@@ -23,7 +23,7 @@ struct WriteOptions {
   /// Called as weights are written: the one at hand, and how many bytes of all
   /// are done.
   std::function<void(std::string_view weight, uint64_t done, uint64_t total)>
-      progress;
+      progress = {};
 };
 
 /// Writes the directory `path`. It replaces an artifact, but nothing else. If
