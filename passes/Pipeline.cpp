@@ -105,6 +105,8 @@ static void buildKernels(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createOutlineKernelsPass());
   if (!options.fallback) {
     pm.addPass(createCpuLowerMatmulPass());
+    pm.addPass(createLowerRoutingPass());
+    pm.addPass(createLowerDispatchPass());
     pm.addPass(createLowerNormalizationPass());
     pm.addPass(createLowerRopePass());
     pm.addPass(createLowerRowsPass());
