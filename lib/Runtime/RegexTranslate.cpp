@@ -38,7 +38,10 @@ constexpr std::string_view categories[] = {
     "P",  "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S",  "Sc",
     "Sk", "Sm", "So", "Z",  "Zl", "Zp", "Zs"};
 
-constexpr std::string_view wordClass = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+// Outside of a class, Oniguruma looks characters below U+0100 up in a table of
+// its own, which counts superscript digits and fractions as well.
+constexpr std::string_view wordClass = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}",
+                           wordOutside = "\\xB2\\xB3\\xB9\\xBC-\\xBE";
 
 constexpr std::string_view space = "\\p{White_Space}",
                            notSpace = "\\P{White_Space}";
@@ -208,10 +211,13 @@ private:
     case 'D':
       return {.set = "\\P{Nd}"};
     case 'w':
-      return {.set = "[" + std::string(wordClass) + "]",
+      return {.set =
+                  "[" + std::string(wordClass) + std::string(wordOutside) + "]",
               .classSet = std::string(wordClass)};
     case 'W':
-      return {.set = "[^" + std::string(wordClass) + "]", .classSet = ""};
+      return {.set = "[^" + std::string(wordClass) + std::string(wordOutside) +
+                     "]",
+              .classSet = ""};
     case 'p':
     case 'P':
       return property(c == 'P');
