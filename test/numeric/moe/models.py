@@ -27,7 +27,7 @@ class Routing(NamedTuple):
     @property
     def attribute(self):
         words = [f"{name} = {getattr(self, name)}" for name in self._fields[1:8]]
-        words += [f"{name} = {getattr(self, name)!r} : f64" for name in ("eps", "scale")]
+        words += [f"{name} = {getattr(self, name):.17e} : f64" for name in ("eps", "scale")]
         return f"#moe.routing<{', '.join(words)}>"
 
     def __str__(self):
@@ -132,10 +132,10 @@ def pack(matrix, element):
     padded = np.zeros((-(-n // PANEL) * PANEL, -(-k // step) * step), np.float32)
     padded[:n, :k] = matrix
     panels = padded.reshape(-1, PANEL, padded.shape[1] // step, step)
-    panels = panels.transpose(0, 2, 1, 3)
+    panels = np.ascontiguousarray(panels.transpose(0, 2, 1, 3))
     if element == "bf16":
         return to_bf16(panels)
-    return np.ascontiguousarray(panels[..., 0])
+    return panels[..., 0].copy()
 
 
 def rounded(values, element):
