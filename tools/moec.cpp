@@ -4,21 +4,30 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Driver/VerbCompile.h"
+#include "lib/Driver/Verbs.h"
+#include "moec/Runtime.h"
 
 #include <CLI/CLI.hpp>
 
 int main(int argc, char **argv) {
-  CLI::App app("moec compiles Mixture-of-Experts models ahead of time.",
+  CLI::App app("moec compiles Mixture-of-Experts language models ahead of time "
+               "and runs them.",
                "moec");
-  app.require_subcommand(1);
-  int exitCode = 0;
-  std::vector<std::string> commandLine(argv + 1, argv + argc);
-  moec::driver::addCompileVerb(app, commandLine, exitCode);
+  app.set_version_flag("--version", std::string("moec ") + moec_version());
+  app.footer("Exit codes: 0 success, 1 wrong input, 2 wrong usage, 3 not "
+             "supported, 4 a limit,\n5 verification mismatch, 6 damaged "
+             "artifact, 70 a fault of the program.");
+  moec::driver::Console console(stdout, stderr);
+  moec::driver::Command command{console};
+  moec::driver::addVerbs(app, command);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success &asked) {
+    app.exit(asked);
+    return 0;
   } catch (const CLI::ParseError &error) {
-    return app.exit(error) ? 2 : 0;
+    app.exit(error);
+    return 2;
   }
-  return exitCode;
+  return command.exitCode;
 }

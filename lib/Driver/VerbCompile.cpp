@@ -4,63 +4,190 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Driver/VerbCompile.h"
 #include "lib/Driver/Compiler.h"
+#include "lib/Driver/Guard.h"
+#include "lib/Driver/Verbs.h"
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 
 using namespace moec;
+using namespace moec::driver;
+namespace fs = std::filesystem;
 
-static void printMessages(const CompileReport &report) {
-  static const char *const kinds[] = {"error", "warning", "remark", "note"};
-  for (const CompileReport::Message &message : report.messages) {
-    if (message.kind == CompileReport::Message::Kind::Remark)
-      continue;
-    std::string code = message.code.empty() ? "" : "[" + message.code + "] ";
-    std::fprintf(stderr, "%s: %s%s\n", kinds[static_cast<int>(message.kind)],
-                 code.c_str(), message.text.c_str());
+namespace {
+/// Shows the phases.
+class Watcher : public CompileListener {
+public:
+  explicit Watcher(Console &console) : console(console) {}
+
+  void progress(const std::string &phase, const std::string &detail,
+                uint64_t done, uint64_t total) override {
+    console.progress(phase, detail, done, total, /*inBytes=*/true);
+  }
+
+private:
+  Console &console;
+};
+} // namespace
+
+/// What determines the bytes of the artifact: no places and nothing about how
+/// the compilation is watched.
+static std::vector<std::string> recordedOptions(const CompileOptions &options) {
+  const importer::ImportOptions &import = options.import;
+  std::vector<std::string> list;
+  auto add = [&](const char *name, const std::string &value) {
+    list.insert(list.end(), {name, value});
+  };
+  if (import.dtype)
+    add("--dtype", *import.dtype);
+  for (const std::string &target : options.targets)
+    add("--target", target);
+  if (import.maxContext)
+    add("--max-context", std::to_string(*import.maxContext));
+  add("--max-step-tokens", std::to_string(import.maxStepTokens));
+  add("--max-sequences", std::to_string(import.maxSequences));
+  if (!import.archSpec.empty())
+    add("--arch-spec", fs::path(import.archSpec).filename().string());
+  if (options.fallback)
+    list.push_back("--fallback");
+  if (options.taps)
+    list.push_back("--taps");
+  return list;
+}
+
+static void printReport(const CompileReport &report, Command &command) {
+  uint64_t total = report.weightsBytes + report.stateBytes + report.arenaBytes;
+  if (command.json()) {
+    nlohmann::json phases = nlohmann::json::array();
+    for (const auto &[phase, seconds] : report.phases)
+      phases.push_back({{"phase", phase}, {"seconds", seconds}});
+    nlohmann::json result{{"memory",
+                           {{"weights", report.weightsBytes},
+                            {"state", report.stateBytes},
+                            {"arena", report.arenaBytes},
+                            {"total", total}}},
+                          {"code", report.codeBytes},
+                          {"phases", phases}};
+    command.console.print(result.dump(2) + "\n");
+    return;
+  }
+  auto line = [&](const char *what, uint64_t bytes, const char *note) {
+    command.console.print(format("  %-8s %12llu bytes  %10s  %s\n", what,
+                                 static_cast<unsigned long long>(bytes),
+                                 bytesText(bytes).c_str(), note));
+  };
+  command.console.print("A run will need at most\n");
+  line("weights", report.weightsBytes, "mapped from the artifact");
+  line("state", report.stateBytes, "keys and values of all sequences");
+  line("arena", report.arenaBytes, "scratch of the largest step");
+  line("total", total, "");
+}
+
+static int compileHere(const CompileOptions &options, Command &command) {
+  Watcher watcher(command.console);
+  CompileReport report = compile(options, &watcher);
+  command.console.endProgress();
+  printMessages(command.console, report);
+  if (report.hasErrors())
+    return report.exitCode();
+  double sum = 0;
+  for (const auto &[phase, seconds] : report.phases) {
+    command.console.detail(format("%-22s %8.3f s", phase.c_str(), seconds));
+    sum += seconds;
+  }
+  if (!options.compileTo.empty())
+    return 0;
+  command.console.note(format("wrote %s in %.2f s (code %s, peak memory %s)",
+                              options.output.c_str(), sum,
+                              bytesText(report.codeBytes).c_str(),
+                              bytesText(peakResidentBytes()).c_str()));
+  printReport(report, command);
+  return 0;
+}
+
+/// Removes what a compilation that was stopped has begun to write.
+static void removeTemporaries(const std::string &output, int process) {
+  fs::path place(output);
+  if (place.filename().empty())
+    place = place.parent_path();
+  std::string prefix =
+      "." + place.filename().string() + ".tmp-" + std::to_string(process) + "-";
+  fs::path parent = place.has_parent_path() ? place.parent_path() : ".";
+  std::error_code error;
+  for (const auto &entry : fs::directory_iterator(parent, error)) {
+    std::error_code ignored;
+    if (entry.path().filename().string().starts_with(prefix))
+      fs::remove_all(entry.path(), ignored);
   }
 }
 
-void driver::addCompileVerb(CLI::App &app,
-                            const std::vector<std::string> &commandLine,
-                            int &exitCode) {
+static int compileGuarded(CompileOptions &options, Command &command) {
+  if (options.output.empty() && options.compileTo.empty())
+    throw Failure{2, "MOE0205", "compile: -o NAME.moec is required"};
+  options.commandLine = recordedOptions(options);
+  auto work = [&] {
+    int code = compileHere(options, command);
+    command.console.endProgress();
+    return command.console.resultsArrived() || code ? code : 4;
+  };
+  auto crashed = [&](int signal) {
+    bool killed = signal == SIGKILL;
+    command.console.report(
+        {killed ? 4 : 70, killed ? "MOE0403" : "MOE7002",
+         std::string("the compiler was ended by signal ") +
+             std::to_string(signal) + " (" + strsignal(signal) + ")" +
+             (killed ? ", perhaps for lack of memory" : "")});
+    return killed ? 4 : 70;
+  };
+  return runGuarded(
+      work, [&](int process) { removeTemporaries(options.output, process); },
+      crashed);
+}
+
+static std::string phaseHelp() {
+  std::string text = "Phases (for --compile-to, --compile-from):\n";
+#define MOEC_PHASE(Id, Name, Summary)                                          \
+  text += format("  %-10s %s\n", Name, Summary);
+#include "passes/Phases.def"
+  return text;
+}
+
+void driver::addCompileVerb(CLI::App &app, Command &command) {
   auto options = std::make_shared<CompileOptions>();
-  options->commandLine = commandLine;
   CLI::App *verb =
       app.add_subcommand("compile", "Compile a checkpoint to an artifact");
-  verb->add_option("input", options->input, "Hugging Face directory")
+  verb->add_option("input", options->input,
+                   "a Hugging Face directory, or an .mlir file of "
+                   "--compile-to")
       ->required();
-  verb->add_option("-o,--output", options->output, "artifact to write")
-      ->required();
-  verb->add_option("--dtype", options->import.dtype,
-                   "element type of the weights: f32 or bf16");
+  verb->add_option("-o,--output", options->output,
+                   "the artifact to write, NAME.moec; with --compile-to the "
+                   ".mlir file, by default stdout");
+  addImportOptions(*verb, options->import);
   verb->add_option("--target", options->targets,
-                   "cpu, cpu:native or cpu:NAME; repeatable");
-  verb->add_option("--max-context", options->import.maxContext,
-                   "positions of a sequence");
-  verb->add_option("--max-step-tokens", options->import.maxStepTokens,
-                   "tokens of a step");
-  verb->add_option("--max-sequences", options->import.maxSequences,
-                   "sequences at a time");
-  verb->add_option("--arch-spec", options->import.archSpec, "family file");
-  verb->add_option("--compile-to", options->compileTo, "phase to stop after");
+                   "cpu (x86-64 with AVX2), cpu:native, or cpu:NAME for a "
+                   "processor such as znver4; repeatable")
+      ->expected(1)
+      ->take_all();
+  verb->add_option("--compile-to", options->compileTo,
+                   "stop after this phase and write the module");
   verb->add_option("--compile-from", options->compileFrom,
-                   "phase to begin with");
+                   "begin with this phase, from an .mlir file");
   verb->add_option("--dump-phases-to", options->dumpPhasesTo,
                    "folder for the module after each phase");
   verb->add_flag("--fallback", options->fallback,
-                 "generic kernels through linalg");
-  verb->add_flag("--taps", options->taps, "export every tap");
+                 "all kernels by the generic lowering");
+  verb->add_flag("--taps", options->taps,
+                 "export every value that `moec verify` compares");
   verb->add_flag("--timing", options->timing, "time of every pass");
   verb->add_option("--reproducer", options->reproducer,
                    "where a failing pass leaves its reproducer");
-  verb->callback([options, &exitCode] {
-    CompileReport report = compile(*options);
-    printMessages(report);
-    exitCode = report.exitCode();
-    for (const auto &[phase, seconds] : report.phases)
-      std::fprintf(stderr, "%-24s %8.3f s\n", phase.c_str(), seconds);
-  });
+  addFormat(*verb, command);
+  verb->footer(phaseHelp());
+  onRun(*verb, command,
+        [options, &command] { return compileGuarded(*options, command); });
 }

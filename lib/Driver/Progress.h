@@ -1,0 +1,55 @@
+//===- Progress.h - Shows that work goes on ---------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_LIB_DRIVER_PROGRESS_H
+#define MOEC_LIB_DRIVER_PROGRESS_H
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdio>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace moec::driver {
+
+/// Draws a bar, or writes a line when a phase begins and at least every five
+/// seconds while it lasts, also when nobody reports anything meanwhile.
+class Progress {
+public:
+  enum class Style { Bar, Plain, Json };
+
+  Progress(std::FILE *stream, Style style);
+  /// Removes the bar.
+  ~Progress();
+
+  void update(const std::string &phase, const std::string &detail,
+              uint64_t done, uint64_t total, bool inBytes);
+
+private:
+  using Clock = std::chrono::steady_clock;
+
+  void beat();
+  void show();
+  std::string counted() const;
+  double secondsLeft() const;
+
+  std::FILE *stream;
+  Style style;
+  std::string phase, detail;
+  uint64_t done = 0, total = 0;
+  bool inBytes = false;
+  Clock::time_point phaseBegin, lastShown;
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool over = false;
+  std::thread heart;
+};
+
+} // namespace moec::driver
+
+#endif // MOEC_LIB_DRIVER_PROGRESS_H
