@@ -27,6 +27,10 @@ void driver::addVerbs(CLI::App &app, Command &command) {
       ->check(CLI::IsMember({"auto", "bar", "plain", "json", "none"}));
   addCompileVerb(app, command);
   addRunVerb(app, command);
+  addEvalVerb(app, command);
+  addInspectVerb(app, command);
+  addCheckVerb(app, command);
+  addBenchVerb(app, command);
   for (CLI::App *verb : app.get_subcommands({}))
     verb->fallthrough();
 }
