@@ -51,10 +51,10 @@ def CheckSupportPass : Pass<"moe-check-support", "::mlir::ModuleOp"> {
   let description = [{
     Does: checks every routing, weight and argument, and reports all that is not supported, each under a stable code; says in words what each
     supported router does.
-    Requires: routings in canonical form (`moe-normalize-routing`).
+    Requires: nothing.
     Leaves: the module unchanged.
-    Rejects: MOE0301 a selection other than top-k; MOE0302 a score other than softmax and sigmoid; MOE0303 a window; MOE0304 a softcap; MOE0305
-    groups of experts; MOE0306 logits as weights; MOE0307 null experts; MOE0308 a renormalisation other than none and sum; MOE0309 an
+    Rejects: MOE0321 a selection other than top-k; MOE0322 a score other than softmax and sigmoid; MOE0323 a window; MOE0324 a softcap; MOE0325
+    groups of experts, unless all are kept; MOE0326 logits as weights; MOE0327 null experts; MOE0328 a renormalisation other than none and sum; MOE0329 an
     element type other than f32 and bf16.
   }];
 }
@@ -95,7 +95,7 @@ def DispatchExpertsPass : Pass<"moe-dispatch-experts", "::mlir::ModuleOp"> {
     them from `x`), its elementwise ops on T * k sorted rows, and `moe.combine`.
     Requires: a region for any number of rows.
     Leaves: no `moe.experts`.
-    Rejects: MOE0320 an op in the region other than `linalg.matmul` with a bank's member as transposed weight, elementwise `linalg.generic`,
+    Rejects: MOE0330 an op in the region other than `linalg.matmul` with a bank's member as transposed weight, elementwise `linalg.generic`,
     `linalg.fill`, `tensor.empty`, `tensor.dim` of the number of rows, `arith.constant`; an elementwise op that reads the rows or a member itself.
   }];
   let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
@@ -281,7 +281,7 @@ def OutlineKernelsPass : Pass<"moe-outline-kernels", "::mlir::ModuleOp"> {
     Rejects: nothing.
     No invalid input: an op that is not a computation stays where it is.
   }];
-  let dependentDialects = ["::mlir::func::FuncDialect"];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::func::FuncDialect"];
 }
 
 def OutlineTasksPass : Pass<"moe-outline-tasks", "::mlir::ModuleOp"> {

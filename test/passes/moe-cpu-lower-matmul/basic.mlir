@@ -1,0 +1,69 @@
+// RUN: moe-opt %s -split-input-file -moe-cpu-lower-matmul | FileCheck %s
+
+// Experts: a task takes one of the active ones and the rows that its offsets say;
+// the rows are gathered into a copy. Two banks make one result.
+module attributes {moe.target = #moe.target<vector_bits = 256, vector_registers = 16>} {
+// CHECK-LABEL: func.func @experts
+// CHECK-SAME:  %[[OFFSETS:[a-z0-9]*]]: memref<5xi32>, %[[ACTIVE:[a-z0-9]*]]: memref<5xi32>, %[[GATHER:[a-z0-9]*]]: memref<?xi32>
+// CHECK:       %[[NUM:.*]] = memref.load %[[ACTIVE]][%c4]
+// CHECK:       scf.forall
+// CHECK:         memref.load %[[ACTIVE]][
+// CHECK:         memref.load %[[OFFSETS]][
+// CHECK:         memref.load %[[OFFSETS]][
+// CHECK:         memref.alloca() {alignment = 64 : i64} : memref<6x96xf32>
+// CHECK:         memref.load %[[GATHER]][
+// CHECK:         %[[ACC:.*]]:2 = scf.for
+// CHECK:           vector.fma
+// CHECK:         arith.mulf %[[ACC]]#0, %[[ACC]]#1 : vector<8xf32>
+func.func @experts(%x: memref<?x64xf32>, %w: memref<4x2x64x16xf32>, %v: memref<4x2x64x16xf32>, %offsets: memref<5xi32>, %active: memref<5xi32>, %gather: memref<?xi32>, %o: memref<?x32xf32>) {
+  moe.grouped_matmul {variants = #moe.variants<[<max_rows = 2, tile_rows = 2, tile_vectors = 4, prefetch = 2048>, <tile_rows = 6, tile_vectors = 2>]>} ins(%x : memref<?x64xf32>) banks(%w, %v : memref<4x2x64x16xf32>, memref<4x2x64x16xf32>) offsets(%offsets : memref<5xi32>) active(%active : memref<5xi32>) gather(%gather : memref<?xi32>) outs(%o : memref<?x32xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.mulf %a, %b : f32
+    moe.yield %s : f32
+  }
+  return
+}
+
+// Without a product of bf16 pairs, the pair of a lane is widened by a shift and
+// a mask, and k comes before k + 1.
+// CHECK-LABEL: func.func @widened
+// CHECK:       vector.bitcast %{{.*}} : vector<16xbf16> to vector<8xi32>
+// CHECK:       arith.shli
+// CHECK:       arith.andi
+// CHECK:       %[[FIRST:.*]] = vector.fma
+// CHECK:       vector.fma %{{.*}}, %{{.*}}, %[[FIRST]]
+// CHECK-NOT:   x86vector
+func.func @widened(%x: memref<?x32xf32>, %w: memref<1x16x16x2xbf16>, %o: memref<?x16xf32>) {
+  moe.grouped_matmul {variants = #moe.variants<[<tile_rows = 1, tile_vectors = 1>]>} ins(%x : memref<?x32xf32>) banks(%w : memref<1x16x16x2xbf16>) outs(%o : memref<?x16xf32>) {
+  ^bb0(%a: f32):
+    moe.yield %a : f32
+  }
+  return
+}
+
+// Columns that fill no vector are stored one by one less; nothing is read or
+// written behind the row. An odd K is padded in the copy.
+// CHECK-LABEL: func.func @tail
+// CHECK:       memref.store %{{.*}}, %{{.*}}[%{{.*}}, %c7]
+// CHECK:       vector.store %{{.*}} : memref<?x11xf32>, vector<8xf32>
+// CHECK:       vector.extract_strided_slice %{{.*}} {offsets = [0], sizes = [3], strides = [1]}
+// CHECK:       vector.store %{{.*}} : memref<?x11xf32>, vector<3xf32>
+func.func @tail(%x: memref<?x7xf32>, %w: memref<1x4x16x2xbf16>, %o: memref<?x11xf32>) {
+  moe.grouped_matmul {variants = #moe.variants<[<tile_rows = 1, tile_vectors = 1>]>} ins(%x : memref<?x7xf32>) banks(%w : memref<1x4x16x2xbf16>) outs(%o : memref<?x11xf32>) {
+  ^bb0(%a: f32):
+    moe.yield %a : f32
+  }
+  return
+}
+
+// What lacks its variants is left to the generic lowering.
+// CHECK-LABEL: func.func @undecided
+// CHECK:       moe.grouped_matmul
+func.func @undecided(%x: memref<?x32xf32>, %w: memref<1x16x16x2xbf16>, %o: memref<?x16xf32>) {
+  moe.grouped_matmul ins(%x : memref<?x32xf32>) banks(%w : memref<1x16x16x2xbf16>) outs(%o : memref<?x16xf32>) {
+  ^bb0(%a: f32):
+    moe.yield %a : f32
+  }
+  return
+}
+}

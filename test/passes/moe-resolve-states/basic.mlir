@@ -1,0 +1,16 @@
+// RUN: moe-opt %s -moe-resolve-states | FileCheck %s
+
+// Two states, one of bf16: four pools, one table.
+// CHECK:       moe.state = {blocks = 4 : i64, buffers = [{block_bytes = 1024 : i64, offset = 0 : i64}, {block_bytes = 2048 : i64, offset = 4096 : i64}, {block_bytes = 512 : i64, offset = 12288 : i64}, {block_bytes = 512 : i64, offset = 16384 : i64}], bytes = 20480 : i64}
+// CHECK-LABEL: func.func @step
+// CHECK-COUNT-4: memref.view
+// CHECK:       nn.attention {{.*}} state(%{{.*}}, %{{.*}}, %[[T:.*]] : memref<4x2x4x32xf32>, memref<4x2x32x8xf32>, memref<2x2xi32>)
+// CHECK:       nn.attention {{.*}} state(%{{.*}}, %{{.*}}, %[[T]] : memref<4x2x4x32xbf16>, memref<4x2x32x4xbf16>, memref<2x2xi32>)
+// CHECK-NOT:   nn.state
+func.func @step(%q: memref<?x8xf32>, %p: memref<?xi32>, %s: memref<?xi32>, %o: memref<?x16xf32>, %r: memref<?x8xf32>) {
+  %a = nn.state_ref 0 : !nn.state<heads = 2, key = 4, value = 8, element = f32, sequences = 2, positions = 64>
+  %b = nn.state_ref 1 : !nn.state<heads = 2, key = 4, value = 4, element = bf16, sequences = 2, positions = 64>
+  nn.attention {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.5 : f64} ins(%q, %p, %s : memref<?x8xf32>, memref<?xi32>, memref<?xi32>) state(%a : !nn.state<heads = 2, key = 4, value = 8, element = f32, sequences = 2, positions = 64>) outs(%o : memref<?x16xf32>)
+  nn.attention {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.5 : f64} ins(%q, %p, %s : memref<?x8xf32>, memref<?xi32>, memref<?xi32>) state(%b : !nn.state<heads = 2, key = 4, value = 4, element = bf16, sequences = 2, positions = 64>) outs(%r : memref<?x8xf32>)
+  return
+}
