@@ -324,7 +324,7 @@ def ExpandMathPass : Pass<"moe-cpu-expand-math", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }
 
-def CpuLowerMatmulPass : Pass<"moe-cpu-lower-matmul", "::mlir::ModuleOp"> {
+def LowerMatmulPass : Pass<"moe-cpu-lower-matmul", "::mlir::ModuleOp"> {
   let summary = "matrix products as tasks of register tiles";
   let description = [{
     Does: lowers `moe.grouped_matmul` on memrefs with packed weights into an `scf.forall` over (expert or block of rows, chunk of columns), whose tasks pick a

@@ -104,7 +104,7 @@ static void buildKernels(OpPassManager &pm, const PipelineOptions &options) {
   // Before lowering: each distinct computation is lowered once.
   pm.addPass(createOutlineKernelsPass());
   if (!options.fallback) {
-    pm.addPass(createCpuLowerMatmulPass());
+    pm.addPass(createLowerMatmulPass());
     pm.addPass(createLowerRoutingPass());
     pm.addPass(createLowerDispatchPass());
     pm.addPass(createLowerNormalizationPass());

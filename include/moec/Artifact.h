@@ -1,3 +1,9 @@
+/*===- Artifact.h - The calling convention of artifacts -----------------===*\
+|*
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+\*===----------------------------------------------------------------------===*/
+
 /* The calling convention between the code that the compiler emits and the runtime that loads it.
  *
  * Both sides include this header and nothing else of each other. It needs only C. A change of any

@@ -1,3 +1,9 @@
+/*===- Runtime.h - The C interface of the runtime -----------------------===*\
+|*
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+\*===----------------------------------------------------------------------===*/
+
 /* The runtime library of moec: loads an artifact and runs it.
  *
  * A stable C ABI (C11) that depends on nothing of LLVM. Link with -lmoec.

@@ -34,7 +34,7 @@
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
 namespace moec {
-#define GEN_PASS_DEF_CPULOWERMATMULPASS
+#define GEN_PASS_DEF_LOWERMATMULPASS
 #include "passes/Passes.h.inc"
 } // namespace moec
 
@@ -325,7 +325,7 @@ struct LowerGroupedMatmul : OpRewritePattern<moe::GroupedMatmulOp> {
   }
 };
 
-struct CpuLowerMatmul : moec::impl::CpuLowerMatmulPassBase<CpuLowerMatmul> {
+struct LowerMatmul : moec::impl::LowerMatmulPassBase<LowerMatmul> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<LowerGroupedMatmul>(&getContext());

@@ -55,7 +55,7 @@ ENDS_PROCESS = re.compile(
 OUTSIDE_INPUT = re.compile(
     r"\bgetenv\s*\(|\bstd::chrono\b|\bifstream\b|\bfopen\s*\(|\bgetFile\w*\s*\("
 )
-TARGET_NAME = re.compile(r"znver|avx|x86|nvptx|\bsm_\d\d", re.IGNORECASE)
+TARGET_NAME = re.compile(r"znver|avx|x86(?!Vector)|nvptx|\bsm_\d\d", re.IGNORECASE)
 CPP_TOKEN = re.compile(
     r"""(?P<comment>//[^\n]*|/\*.*?\*/)
       | (?P<string>R"(?P<mark>[^(\s]*)\(.*?\)(?P=mark)" | "(?:\\.|[^"\\\n])*")

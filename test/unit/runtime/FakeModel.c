@@ -1,3 +1,9 @@
+/*===- FakeModel.c - A model without arithmetic -------------------------===*\
+|*
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+\*===----------------------------------------------------------------------===*/
+
 /* A model without arithmetic, which the tests load as if it had been compiled.
  *
  * It keeps every token of a slot in the state, through the block table, and its
