@@ -132,13 +132,11 @@ static int inspectCheckpoint(const std::string &path,
   return diagnostics.exitCode();
 }
 
-static std::string joined(const json &list, const char *key = nullptr) {
+static std::string joined(const json &list, const char *between = ", ") {
   std::string text;
-  for (const json &item : list) {
-    const json &value = key ? item.at(key) : item;
-    text += (text.empty() ? "" : ", ") +
-            (value.is_string() ? value.get<std::string>() : value.dump());
-  }
+  for (const json &item : list)
+    text += (text.empty() ? "" : between) +
+            (item.is_string() ? item.get<std::string>() : item.dump());
   return text;
 }
 
@@ -149,7 +147,7 @@ static void printManifest(Console &console, const Model &opened,
                        manifest.at("schema").get<int>(),
                        manifest["compiler"].value("name", "").c_str(),
                        manifest["compiler"].value("version", "").c_str()));
-  console.print("options      " + joined(manifest["compiler"]["options"]) +
+  console.print("options      " + joined(manifest["compiler"]["options"], " ") +
                 "\n");
   console.print(format("model        %s, %s, %d layers (%d with experts), "
                        "hidden %d, vocabulary %d\n",

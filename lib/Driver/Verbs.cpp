@@ -30,7 +30,9 @@ void driver::addVerbs(CLI::App &app, Command &command) {
   addEvalVerb(app, command);
   addInspectVerb(app, command);
   addCheckVerb(app, command);
+  addVerifyVerb(app, command);
   addBenchVerb(app, command);
+  addExplainVerb(app, command);
   for (CLI::App *verb : app.get_subcommands({}))
     verb->fallthrough();
 }
