@@ -1,0 +1,14 @@
+"""Errors of the runtime as exceptions."""
+
+
+class MoecError(RuntimeError):
+    """A failed call.
+
+    code: the runtime's code (`moec_code` in Runtime.h), an int.
+    exit_code: what the command line tools exit with, an int.
+    """
+
+    def __init__(self, message, code, exit_code):
+        super().__init__(message)
+        self.code = code
+        self.exit_code = exit_code

@@ -1,0 +1,71 @@
+"""Opened artifacts."""
+
+import ctypes as c
+import json
+import pathlib
+
+from . import abi
+from .session import Session
+
+
+class Model:
+    """An artifact, checked and mapped. May be shared by threads.
+
+    path: the directory NAME.moec. Raises MoecError when it is damaged, of another version, or
+    needs a CPU feature that this machine lacks.
+
+    Attributes: vocabulary, layers, hidden, experts, experts_per_token, context, step_tokens,
+    sequences (int); family, dtype, target (str); eos, moe_layers (lists of int); taps (names).
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.handle = c.c_void_p()
+        abi.call("moec_model_open", str(path).encode(), None, c.byref(self.handle))
+        info = abi.ModelInfo(struct_size=c.sizeof(abi.ModelInfo))
+        abi.call("moec_model_get_info", self.handle, c.byref(info))
+        for name in ("vocabulary", "layers", "hidden", "experts", "experts_per_token", "context",
+                     "step_tokens", "sequences", "weights_bytes", "state_bytes"):
+            setattr(self, name, getattr(info, name))
+        for name in ("family", "dtype", "target"):
+            value = getattr(info, name)
+            setattr(self, name, value.decode() if value else None)
+        self.bos = info.bos if info.bos >= 0 else None
+        self.eos = info.eos[:info.eos_count]
+        self.moe_layers = info.moe_layers[:info.moe_layer_count]
+        lib = abi.library()
+        self.taps = [lib.moec_model_tap_name(self.handle, i).decode()
+                     for i in range(info.tap_count)]
+
+    def session(self, threads=0, context=0, step_tokens=0, sequences=0):
+        """A new Session. threads: 0 for one a CPU; the others: limits, 0 for the artifact's."""
+        return Session(self, threads, context, step_tokens, sequences)
+
+    def manifest(self):
+        """The artifact's manifest, as a dict (docs/artifact.md)."""
+        return json.loads((self.path / "manifest.json").read_text())
+
+    def check(self):
+        """Reads all files and compares their checksums; raises MoecError on damage."""
+        abi.call("moec_model_check_weights", self.handle)
+
+    def tokenizer(self):
+        """The `tokenizers.Tokenizer` that travels in the artifact (needs that package)."""
+        import tokenizers
+        return tokenizers.Tokenizer.from_file(str(self.path / "tokenizer.json"))
+
+    def close(self):
+        """Closes the model; its sessions live on."""
+        if self.handle:
+            abi.library().moec_model_close(self.handle)
+            self.handle = c.c_void_p()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __del__(self):
+        if getattr(self, "handle", None):
+            self.close()

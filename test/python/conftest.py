@@ -1,0 +1,51 @@
+"""What the end-to-end tests share: compiled artifacts and recorded outputs."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("MOEC_BUILD_DIR", SOURCE / "build")).resolve()
+FIXTURES = SOURCE / "test" / "data" / "fixtures"
+EXAMPLE = SOURCE / "examples" / "tiny-qwen3-moe"
+sys.path.insert(0, str(SOURCE / "python"))
+os.environ.setdefault("MOEC_LIBRARY", str(BUILD / "lib" / "libmoec.so.0"))
+
+NUMPY = {"F32": np.float32, "I32": np.int32, "I64": np.int64}
+
+
+def read_safetensors(path):
+    """The tensors of a file, by name."""
+    data = pathlib.Path(path).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + size])
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        tensors[name] = np.frombuffer(data[begin:end], NUMPY[entry["dtype"]]).reshape(
+            entry["shape"])
+    return tensors
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """compiled(checkpoint, *flags): the artifact, compiled once for the whole run."""
+    made = {}
+
+    def compile_once(checkpoint, *flags):
+        key = (str(checkpoint), *flags)
+        if key not in made:
+            path = tmp_path_factory.mktemp("artifact") / "model.moec"
+            command = [str(BUILD / "bin" / "moec"), "compile", str(checkpoint), "-o", str(path)]
+            done = subprocess.run([*command, *flags], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            made[key] = path
+        return made[key]
+
+    return compile_once
