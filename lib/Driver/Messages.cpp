@@ -46,8 +46,11 @@ public:
 
   void streamOptimizationRemark(const remark::detail::Remark &remark) override {
     std::string kind = remark.getRemarkTypeString().lower();
+    std::string text = remark.getRemarkName().str() + ": ";
+    for (const remark::detail::Remark::Arg &argument : remark.getArgs())
+      text += argument.val;
     listener.remark(kind, remark.getCategoryName().str(),
-                    remark.getFunction().str(), remark.getMsg());
+                    remark.getFunction().str(), text);
   }
 
 private:

@@ -37,14 +37,20 @@ static DictionaryAttr outputAttrs(func::FuncOp func, unsigned result) {
 static void addOutputs(func::FuncOp func) {
   Operation *ret = func.front().getTerminator();
   OpBuilder builder(ret);
+  llvm::DenseMap<Value, Value> places;
   for (auto [i, operand] : llvm::enumerate(ret->getOpOperands())) {
     auto type = dyn_cast<RankedTensorType>(operand.get().getType());
     if (!type)
       continue;
     Value out =
         addArgument(func, func.getNumArguments(), type, outputAttrs(func, i));
+    // A value that is returned twice is copied from where it went first, which
+    // the value itself may have been computed in.
+    Value value = operand.get();
+    Value &source = places.try_emplace(value, value).first->second;
     auto result = bufferization::MaterializeInDestinationOp::create(
-        builder, ret->getLoc(), type, operand.get(), out);
+        builder, ret->getLoc(), type, source, out);
+    source = result.getResult();
     operand.set(result.getResult());
   }
 }
