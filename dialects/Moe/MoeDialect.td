@@ -162,6 +162,11 @@ def Moe_RoutingAttr : Moe_Attr<"Routing", "routing"> {
     }
     double epsValue() const { return valueOr(getEps(), 0.0); }
     double scaleValue() const { return valueOr(getScale(), 1.0); }
+    /// Whether groups of experts restrict the choice.
+    bool restrictsGroups() const {
+      bool keepsAll = getGroupKeep() == 0 || getGroupKeep() == getGroups();
+      return getGroups() > 1 && (getGroupQuota() || !keepsAll);
+    }
     /// The router in words: "softmax, top-8, renormalised".
     std::string inWords(bool hasBias) const;
   }];
