@@ -324,6 +324,19 @@ def ExpandMathPass : Pass<"moe-cpu-expand-math", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }
 
+def Bf16AsBitsPass : Pass<"moe-cpu-bf16-as-bits", "::mlir::ModuleOp"> {
+  let summary = "bf16 in memory as 16-bit integers";
+  let description = [{
+    Does: where the target has no instructions for bf16, makes every bf16 of the LLVM dialect an i16. Values of bf16 are only moved and widened by
+    then; as floats, the code generator would take vectors of them apart and round each element by a library call.
+    Requires: the LLVM dialect; no arithmetic on bf16 (`moe-cpu-expand-math`).
+    Leaves: no bf16 in functions on such a target.
+    Rejects: nothing.
+    No invalid input: every module is legal.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 def LowerMatmulPass : Pass<"moe-cpu-lower-matmul", "::mlir::ModuleOp"> {
   let summary = "matrix products as tasks of register tiles";
   let description = [{

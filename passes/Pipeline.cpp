@@ -143,6 +143,8 @@ static void buildTarget(OpPassManager &pm) {
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
+  // Last: only loads, stores and bit casts of bf16 are left.
+  pm.addPass(createBf16AsBitsPass());
 }
 
 void moec::buildPhase(Phase phase, OpPassManager &pm,
