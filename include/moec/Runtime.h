@@ -22,11 +22,11 @@
  *
  * Structs that begin with `struct_size` are versioned by it: set it to the
  * struct's sizeof and every other byte to zero for the defaults, for example
- * `moec_session_options options = {sizeof(options)};`. A library that is newer
- * takes members that the caller does not know as zero; one that is older
- * refuses members that it does not know unless they are zero. For results
- * (moec_model_info, moec_view, moec_generation) set struct_size likewise; as
- * much is filled in.
+ * `moec_session_options options = {.struct_size = sizeof(options)};`. A library
+ * that is newer takes members that the caller does not know as zero; one that
+ * is older refuses members that it does not know unless they are zero. For
+ * results (moec_model_info, moec_view, moec_generation) set struct_size
+ * likewise; as much is filled in.
  *
  * Text is UTF-8, with a length, and not null-terminated unless stated.
  */

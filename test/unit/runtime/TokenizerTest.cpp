@@ -135,6 +135,20 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Recorded,
                            return name;
                          });
 
+TEST(BundledModel, TokenizerAgreesWithItsRecord) {
+  const std::filesystem::path model =
+      std::filesystem::path(MOEC_EXAMPLES) / "tiny-qwen3-moe";
+  auto tokenizer = tokenizerOf(readFile(model / "tokenizer.json"));
+  json expected = json::parse(readFile(model / "expected.json"));
+  ASSERT_FALSE(expected["greedy_f32"].empty());
+  for (const json &entry : expected["greedy_f32"]) {
+    EXPECT_EQ(json(encode(tokenizer.get(), entry["prompt"])),
+              entry["prompt_ids"]);
+    EXPECT_EQ(json(stream(tokenizer.get(), entry["greedy_ids"], true)),
+              entry["greedy_text"]);
+  }
+}
+
 class Gpt2 : public ::testing::Test {
 protected:
   json document = json::parse(readFile(records / "gpt2.json"))["tokenizer"];
