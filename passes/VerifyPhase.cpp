@@ -46,16 +46,23 @@ static std::string checkImportForm(Operation *op) {
   return "";
 }
 
-static std::string checkChosen(Operation *op) {
-  auto product = dyn_cast<GroupedMatmulOp>(op);
-  if (product && !product.getVariants())
-    return "it has no kernel variants";
-  if (product && !product.isPacked())
-    return "its weights are not packed";
+static std::string checkTaps(Operation *op) {
   auto tap = dyn_cast<TapOp>(op);
   if (tap && !op->getParentOp()->hasAttr("moe.entry"))
     return "taps stand in entries only";
   return "";
+}
+
+static std::string checkChosen(Operation *op) {
+  auto product = dyn_cast<GroupedMatmulOp>(op);
+  if (product && !product.getVariants())
+    return "it has no kernel variants";
+  auto gate = dyn_cast<GateOp>(op);
+  bool plainGate =
+      gate && cast<ShapedType>(gate.getWeight().getType()).getRank() == 2;
+  if (plainGate || (product && !product.isPacked()))
+    return "its weights are not packed";
+  return checkTaps(op);
 }
 
 static std::string checkNothing(Operation *) { return ""; }
@@ -69,10 +76,12 @@ enum class Values { Tensors, Memrefs, Neither };
 
 struct Contract {
   Phase phase;
-  /// Ops, and dialects for all of their ops, that may be left; empty: all but
-  /// the refused ones.
+  /// Ops, and dialects for all of their ops, that may be left or not. An op's
+  /// name counts more than its dialect's.
   ArrayRef<StringLiteral> allowed;
   ArrayRef<StringLiteral> refused;
+  /// What is not listed at all may be left: a target's own ops.
+  bool open;
   Values values;
   Check check;
 };
@@ -100,53 +109,57 @@ static constexpr StringLiteral kDispatchOps[] = {
     "moe.combine",  "moe.grouped_matmul",
     "moe.yield",    "moe.tap"};
 
-static constexpr StringLiteral kBuffersOps[] = {"func",
-                                                "arith",
-                                                "math",
-                                                "memref",
-                                                "nn",
-                                                "linalg.copy",
-                                                "linalg.generic",
-                                                "linalg.yield",
-                                                "moe.gate",
-                                                "moe.plan",
-                                                "moe.combine",
-                                                "moe.grouped_matmul",
-                                                "moe.yield"};
+static constexpr StringLiteral kBuffersOps[] = {
+    "func",     "arith",       "math",           "memref",
+    "nn",       "linalg.copy", "linalg.generic", "linalg.yield",
+    "moe.gate", "moe.plan",    "moe.combine",    "moe.grouped_matmul",
+    "moe.yield"};
 // Temporaries live in the arena; state is resolved, not copied.
 static constexpr StringLiteral kBuffersRefused[] = {
     "memref.alloc", "memref.alloca", "memref.dealloc", "nn.state_ref"};
 
+static constexpr StringLiteral kKernelsOps[] = {
+    "func", "arith", "scf", "memref", "vector", "moe.parallel",
+    // Have an instruction.
+    "math.absf", "math.ceil", "math.copysign", "math.floor", "math.fma",
+    "math.roundeven", "math.sqrt"};
 static constexpr StringLiteral kKernelsRefused[] = {
-    "tensor",     "bufferization", "linalg",         "nn",
-    "scf.forall", "memref.alloc",  "memref.dealloc", "memref.copy",
-    "moe.gate",   "moe.plan",      "moe.combine",    "moe.grouped_matmul",
-    "moe.yield",  "moe.route",     "moe.experts",    "moe.shared",
-    "moe.weight", "moe.tap",       "math.exp",       "math.tanh",
-    "math.log"};
+    "moe",        "nn",     "tensor",     "bufferization", "linalg",
+    "math",       "affine", "scf.forall", "memref.alloc",  "memref.dealloc",
+    "memref.copy"};
 
 static constexpr StringLiteral kTargetOps[] = {"llvm"};
 
 static const Contract kContracts[] = {
-    {Phase::Import, kImportOps, {}, Values::Tensors, checkImportForm},
-    {Phase::Gating, kGatingOps, {}, Values::Tensors, checkImportForm},
-    {Phase::Dispatch, kDispatchOps, {}, Values::Tensors, checkNothing},
-    {Phase::Experts, kDispatchOps, {}, Values::Tensors, checkChosen},
-    {Phase::Buffers, kBuffersOps, kBuffersRefused, Values::Memrefs,
+    {Phase::Import, kImportOps, {}, false, Values::Tensors, checkImportForm},
+    {Phase::Gating, kGatingOps, {}, false, Values::Tensors, checkImportForm},
+    {Phase::Dispatch, kDispatchOps, {}, false, Values::Tensors, checkTaps},
+    {Phase::Experts, kDispatchOps, {}, false, Values::Tensors, checkChosen},
+    {Phase::Buffers, kBuffersOps, kBuffersRefused, false, Values::Memrefs,
      checkNothing},
-    {Phase::Kernels, {}, kKernelsRefused, Values::Memrefs, checkNothing},
-    {Phase::Target, kTargetOps, {}, Values::Neither, checkNothing},
+    {Phase::Kernels, kKernelsOps, kKernelsRefused, true, Values::Memrefs,
+     checkNothing},
+    {Phase::Target, kTargetOps, {}, false, Values::Neither, checkNothing},
 };
 
 //===----------------------------------------------------------------------===//
 // Checking
 //===----------------------------------------------------------------------===//
 
-static bool contains(ArrayRef<StringLiteral> list, Operation *op) {
-  return llvm::any_of(list, [op](StringRef entry) {
-    return entry == op->getName().getStringRef() ||
-           entry == op->getName().getDialectNamespace();
-  });
+static bool contains(ArrayRef<StringLiteral> list, StringRef name) {
+  return llvm::is_contained(list, name);
+}
+
+static bool allows(const Contract &contract, Operation *op) {
+  StringRef name = op->getName().getStringRef();
+  StringRef dialect = op->getName().getDialectNamespace();
+  if (contains(contract.refused, name))
+    return false;
+  if (contains(contract.allowed, name))
+    return true;
+  if (contains(contract.refused, dialect))
+    return false;
+  return contract.open || contains(contract.allowed, dialect);
 }
 
 static StringRef whyNotType(Type type, Values values) {
@@ -181,16 +194,13 @@ static std::string whyNotTypes(Operation *op, Values values) {
 }
 
 static std::string whyNotIn(const Contract &contract, Operation *op) {
-  bool listed = contract.allowed.empty() || contains(contract.allowed, op);
-  if (listed && !contains(contract.refused, op)) {
+  if (allows(contract, op)) {
     std::string why = contract.check(op);
     return why.empty() ? whyNotTypes(op, contract.values) : why;
   }
-  if (contract.allowed.empty())
-    return "expected none of " + llvm::join(contract.refused, ", ");
   std::string why = "expected one of " + llvm::join(contract.allowed, ", ");
   if (!contract.refused.empty())
-    why += " (but not " + llvm::join(contract.refused, ", ") + ")";
+    why += ", and no other of " + llvm::join(contract.refused, ", ");
   return why;
 }
 

@@ -82,7 +82,7 @@ static bool mayReadArgument(OpOperand &use, ExpertsOp experts) {
 static bool checkRegion(ExpertsOp experts) {
   bool ok = true;
   auto refuse = [&](Operation *op, const Twine &why) {
-    op->emitError() << "[MOE0320] '" << op->getName()
+    op->emitError() << "[MOE0330] '" << op->getName()
                     << "' in an expert is not supported: " << why;
     ok = false;
   };

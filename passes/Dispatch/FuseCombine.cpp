@@ -12,6 +12,7 @@
 #include "passes/ImportForms.h"
 #include "passes/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -29,21 +30,50 @@ static CombineOp combineAt(linalg::GenericOp op, unsigned i) {
   return op.getInputs()[i].getDefiningOp<CombineOp>();
 }
 
-/// Why `op` cannot add its other input to the combine at input `i`; empty if it
-/// can.
-static std::string whyNot(linalg::GenericOp op, unsigned i) {
+/// The inputs that `op` adds to input `i` one after the other, as numbers of
+/// inputs; empty if it does anything else.
+static SmallVector<unsigned> addedTo(linalg::GenericOp op, unsigned i) {
+  Block *body = op.getBody();
+  SmallVector<unsigned> added;
+  Value sum = body->getArgument(i);
+  while (sum.hasOneUse()) {
+    Operation *user = *sum.user_begin();
+    if (isa<linalg::YieldOp>(user))
+      // Every op of the body must be one of the additions.
+      return body->getOperations().size() == added.size() + 1
+                 ? added
+                 : SmallVector<unsigned>();
+    auto add = dyn_cast<arith::AddFOp>(user);
+    if (!add)
+      return {};
+    Value other = add.getLhs() == sum ? add.getRhs() : add.getLhs();
+    auto argument = dyn_cast<BlockArgument>(other);
+    if (!argument || argument.getOwner() != body)
+      return {};
+    added.push_back(argument.getArgNumber());
+    sum = add;
+  }
+  return {};
+}
+
+static bool isF32(Value value) { return getElementTypeOrSelf(value).isF32(); }
+
+/// Why the inputs `added` of `op` cannot be added by the combine at input `i`;
+/// empty if they can.
+static std::string whyNot(linalg::GenericOp op, unsigned i,
+                          ArrayRef<unsigned> added) {
   StringRef form = whyNotElementwise(op);
   if (!form.empty())
     return form.str();
-  if (!isSum(op))
-    return "the reader does more than add one other value";
-  Value sum = op.getInputs()[i], other = op.getInputs()[1 - i];
-  if (!readsWhole(op, 1 - i) || other == sum)
-    return "the other value is not a matrix of its own";
+  if (added.empty())
+    return "the reader does more than add other values";
+  Value sum = op.getInputs()[i];
+  for (unsigned other : added)
+    if (!readsWhole(op, other) || op.getInputs()[other] == sum)
+      return "another value of the sum is not a matrix of its own";
   if (llvm::is_contained(op.getOutputs(), sum))
     return "the value before the sum is its output too";
-  if (!getElementTypeOrSelf(sum).isF32() ||
-      !getElementTypeOrSelf(other).isF32())
+  if (!llvm::all_of(op->getOperands(), isF32))
     return "the sum is not one of f32";
   std::string users = otherUsers(sum, op);
   if (!users.empty())
@@ -71,10 +101,11 @@ struct FuseCombine : moec::impl::FuseCombinePassBase<FuseCombine> {
       CombineOp combine = combineAt(op, i);
       if (!combine)
         continue;
-      why = whyNot(op, i);
+      SmallVector<unsigned> added = addedTo(op, i);
+      why = whyNot(op, i, added);
       if (!why.empty())
         continue;
-      auto fused = addAddend(rewriter, combine, op, op.getInputs()[1 - i]);
+      CombineOp fused = addAddends(rewriter, combine, op, added);
       explain.passed(fused, "sum made an addend of its combine");
       return;
     }
@@ -83,11 +114,12 @@ struct FuseCombine : moec::impl::FuseCombinePassBase<FuseCombine> {
   }
 
   /// The combine moves to the sum, where all addends exist.
-  static CombineOp addAddend(IRRewriter &rewriter, CombineOp combine,
-                             linalg::GenericOp sum, Value addend) {
+  static CombineOp addAddends(IRRewriter &rewriter, CombineOp combine,
+                              linalg::GenericOp sum, ArrayRef<unsigned> added) {
     rewriter.setInsertionPoint(sum);
     SmallVector<Value> addends(combine.getAddends());
-    addends.push_back(addend);
+    for (unsigned i : added)
+      addends.push_back(sum.getInputs()[i]);
     auto fused = CombineOp::create(
         rewriter, combine.getLoc(), sum->getResultTypes(), combine.getRows(),
         combine.getTokenRow(), combine.getTokenSlot(), combine.getWeights(),

@@ -82,22 +82,22 @@ private:
   void checkScores(Operation *op, RoutingAttr routing) {
     Score score = routing.getScore();
     if (score != Score::Softmax && score != Score::Sigmoid)
-      refuse(op, "MOE0302", "routing score '" + stringifyScore(score) + "'",
+      refuse(op, "MOE0322", "routing score '" + stringifyScore(score) + "'",
              "softmax, sigmoid");
     if (routing.getScope() == Scope::Window)
-      refuse(op, "MOE0303", "routing scope 'window'", "all, selected");
+      refuse(op, "MOE0323", "routing scope 'window'", "all, selected");
     if (RoutingAttr::valueOr(routing.getSoftcap(), 0.0) != 0.0)
-      refuse(op, "MOE0304", "a softcap of the router logits",
+      refuse(op, "MOE0324", "a softcap of the router logits",
              "logits as they are");
   }
 
   void checkSelection(Operation *op, RoutingAttr routing) {
     Policy policy = routing.getPolicy();
     if (policy != Policy::TopK)
-      refuse(op, "MOE0301", "routing policy '" + stringifyPolicy(policy) + "'",
+      refuse(op, "MOE0321", "routing policy '" + stringifyPolicy(policy) + "'",
              "topk");
-    if (routing.getGroups() > 1)
-      refuse(op, "MOE0305",
+    if (routing.restrictsGroups())
+      refuse(op, "MOE0325",
              "a choice among " + Twine(routing.getGroups()) +
                  " groups of experts",
              "one group of all experts");
@@ -107,16 +107,16 @@ private:
     bool isSoftmax = routing.getScore() == Score::Softmax &&
                      routing.getScope() == Scope::Selected;
     if (routing.getWeightFrom() == Source::Logit && !isSoftmax)
-      refuse(op, "MOE0306", "weighing experts by their logits",
+      refuse(op, "MOE0326", "weighing experts by their logits",
              "weight_from = score, or a softmax with scope = selected");
     if (routing.getNullExperts())
-      refuse(op, "MOE0307",
+      refuse(op, "MOE0327",
              "a router with " + Twine(routing.getNullExperts()) +
                  " null experts",
              "0");
     Renorm renorm = routing.getRenorm();
     if (renorm != Renorm::None && renorm != Renorm::Sum)
-      refuse(op, "MOE0308", "renormalisation '" + stringifyRenorm(renorm) + "'",
+      refuse(op, "MOE0328", "renormalisation '" + stringifyRenorm(renorm) + "'",
              "none, sum");
   }
 
@@ -126,7 +126,7 @@ private:
       return;
     std::string spelled;
     llvm::raw_string_ostream(spelled) << element;
-    refuse(op, "MOE0309", what + " of element type " + spelled, "f32, bf16");
+    refuse(op, "MOE0329", what + " of element type " + spelled, "f32, bf16");
   }
 };
 } // namespace

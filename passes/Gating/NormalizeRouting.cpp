@@ -52,12 +52,6 @@ struct Form {
   Renorm renorm;
   int64_t groups;
 
-  bool keepsAllGroups() const {
-    int64_t keep = routing.getGroupKeep();
-    return groups > 1 && !routing.getGroupQuota() &&
-           (keep == 0 || keep == groups);
-  }
-
   bool isScore(Score score) const { return routing.getScore() == score; }
 
   /// Why the scores that are largest may not be those of the largest logits;
@@ -124,7 +118,7 @@ private:
 
   template <typename OpTy> void normalize(OpTy op) const {
     Form form(op.getRouting(), bool(op.getBias()));
-    if (form.keepsAllGroups()) {
+    if (form.groups > 1 && !form.routing.restrictsGroups()) {
       form.groups = 1;
       groups.passed(op, "all groups are kept: none");
     }

@@ -1,6 +1,6 @@
-// RUN: moe-opt %s -moe-verify-phase=phase=import -moe-normalize-routing -moe-check-support \
+// RUN: moe-opt %s -moe-verify-phase=phase=import -moe-check-support -moe-normalize-routing \
 // RUN:     -moe-fuse-gate -canonicalize -cse -moe-verify-phase=phase=gating \
-// RUN:     -moe-inline-shared -moe-dispatch-experts -moe-form-matmuls -canonicalize -cse \
+// RUN:     -moe-export-taps=keep-all=true -moe-inline-shared -moe-dispatch-experts -moe-form-matmuls -canonicalize -cse \
 // RUN:     -moe-fuse-combine -moe-fuse-epilogues -canonicalize -cse -moe-verify-phase=phase=dispatch \
 // RUN:   | FileCheck %s \
 // RUN:       --implicit-check-not='= moe.' --implicit-check-not='= nn.' --implicit-check-not='moe.tap' \
@@ -13,7 +13,6 @@
 // CHECK-LABEL: func.func private @layer(
 // CHECK-SAME:    %[[X:[^:]*]]: tensor<?x64xf32> {moe.dims = ["T"]}
 // CHECK:       %[[NORMED:.*]] = nn.rms_norm {{.*}} ins(%[[X]] :
-// CHECK:       moe.tap "layers.{layer}.attn_norm", %[[NORMED]]
 // CHECK:       %[[Q:.*]] = moe.grouped_matmul {{.*}} banks(%{{[^ ]*}} : tensor<64x64xbf16>) extras(%{{[^ ]*}} : tensor<64xf32>)
 // CHECK-NEXT:  ^bb0(%[[ACC:.*]]: f32, %[[BIAS:.*]]: f32):
 // CHECK-NEXT:    %[[SUM:.*]] = arith.addf %[[ACC]], %[[BIAS]] : f32
@@ -25,12 +24,9 @@
 // CHECK:       nn.append ins(%[[KR]], %[[V]],
 // CHECK:       %[[ATTENDED:.*]] = nn.attention {{.*}} ins(%[[QR]],
 // CHECK:       %[[PROJECTED:.*]] = moe.grouped_matmul ins(%[[ATTENDED]] : {{.*}}) banks(%{{[^ ]*}} : tensor<64x64xbf16>) outs
-// CHECK:       moe.tap "layers.{layer}.attention", %[[PROJECTED]]
 // CHECK:       %[[MIDDLE:.*]] = linalg.generic {{.*}} ins(%[[X]], %[[PROJECTED]] :
 // CHECK:       %[[H:.*]] = nn.rms_norm {{.*}} ins(%[[MIDDLE]] :
 // CHECK:       %[[G:.*]]:3 = moe.gate {{.*}} ins(%[[H]],
-// CHECK:       moe.tap "layers.{layer}.router_logits", %[[G]]#2
-// CHECK:       moe.tap "layers.{layer}.experts" always, %[[G]]#0
 // CHECK:       %[[P:.*]]:5 = moe.plan ins(%[[G]]#0 :
 // CHECK:       %[[ACTIVE:.*]] = moe.grouped_matmul ins(%[[H]] : {{.*}}) banks(%{{[^ ]*}}, %{{[^ ]*}} : !moe.bank<8 x tensor<48x64xbf16>>, !moe.bank<8 x tensor<48x64xbf16>>) offsets
 // CHECK:       %[[DOWN:.*]] = moe.grouped_matmul ins(%[[ACTIVE]] : {{.*}}) banks(%{{[^ ]*}} : !moe.bank<8 x tensor<64x48xbf16>>) offsets
@@ -46,18 +42,23 @@
 // CHECK-NEXT:    %[[R:.*]] = arith.mulf %[[ACC]], %[[SIG]] : f32
 // CHECK-NEXT:    moe.yield %[[R]] : f32
 // CHECK:       %[[MIXED:.*]] = moe.combine ins(%[[DOWN]], {{.*}}) addends(%[[SHARED]] : tensor<?x64xf32>)
-// CHECK:       moe.tap "layers.{layer}.moe", %[[MIXED]]
 // CHECK:       %[[OUT:.*]] = linalg.generic {{.*}} ins(%[[MIDDLE]], %[[MIXED]] :
-// CHECK:       moe.tap "layers.{layer}.out", %[[OUT]]
-// CHECK:       return %[[OUT]]
+// CHECK:       return %[[OUT]], %[[NORMED]], %[[PROJECTED]], %[[G]]#2, %[[G]]#0, %[[MIXED]], %[[OUT]]
 // CHECK-LABEL: func.func @step
 // CHECK:       moe.weight "rope"
 // CHECK:       nn.state_ref 0
 // CHECK-COUNT-17: moe.weight "layers.0.
-// CHECK:       call @layer
+// CHECK:       %[[L0:.*]]:7 = call @layer
+// CHECK:       moe.tap "layers.0.attn_norm", %[[L0]]#1
+// CHECK:       moe.tap "layers.0.attention", %[[L0]]#2
+// CHECK:       moe.tap "layers.0.router_logits", %[[L0]]#3
+// CHECK:       moe.tap "layers.0.experts" always, %[[L0]]#4
+// CHECK:       moe.tap "layers.0.moe", %[[L0]]#5
+// CHECK:       moe.tap "layers.0.out", %[[L0]]#6
 // CHECK:       nn.state_ref 1
 // CHECK-COUNT-17: moe.weight "layers.1.
-// CHECK:       call @layer
+// CHECK:       call @layer(%[[L0]]#0,
+// CHECK-COUNT-6: moe.tap "layers.1.
 
 #a = affine_map<(d0, d1, d2) -> (d0, d2)>
 #b = affine_map<(d0, d1, d2) -> (d1, d2)>

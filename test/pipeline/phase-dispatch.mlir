@@ -1,6 +1,6 @@
-// RUN: moe-opt %s -moe-verify-phase=phase=import -moe-normalize-routing -moe-check-support \
+// RUN: moe-opt %s -moe-verify-phase=phase=import -moe-check-support -moe-normalize-routing \
 // RUN:     -moe-fuse-gate -canonicalize -cse -moe-verify-phase=phase=gating \
-// RUN:     -moe-inline-shared -moe-dispatch-experts -moe-form-matmuls -canonicalize -cse \
+// RUN:     -moe-export-taps -moe-inline-shared -moe-dispatch-experts -moe-form-matmuls -canonicalize -cse \
 // RUN:     -moe-fuse-combine -moe-fuse-epilogues -canonicalize -cse -moe-verify-phase=phase=dispatch \
 // RUN:   | FileCheck %s \
 // RUN:       --implicit-check-not='= moe.' --implicit-check-not='= nn.' --implicit-check-not='moe.tap' \
@@ -30,7 +30,6 @@
 // CHECK-NEXT:    moe.yield %[[SUM]] : f32
 // CHECK:       %[[H:.*]] = nn.rms_norm {{.*}} ins(%[[MIDDLE]] :
 // CHECK:       %[[G:.*]]:3 = moe.gate {routing = #moe.routing<k = 2, scope = selected, select_on = logit, weight_from = logit>} ins(%[[H]],
-// CHECK:       moe.tap "layers.{layer}.experts" always, %[[G]]#0
 // CHECK:       %[[P:.*]]:5 = moe.plan ins(%[[G]]#0 :
 // CHECK:       %[[ACTIVE:.*]] = moe.grouped_matmul ins(%[[H]] : tensor<?x64xf32>) banks(%{{[^ ]*}}, %{{[^ ]*}} : !moe.bank<8 x tensor<48x64xbf16>>, !moe.bank<8 x tensor<48x64xbf16>>) offsets(%[[P]]#0 : {{.*}}) active(%[[P]]#1 : {{.*}}) gather(%[[P]]#2 : tensor<?xi32>) outs
 // CHECK-NEXT:  ^bb0(%[[A0:.*]]: f32, %[[A1:.*]]: f32):
@@ -43,15 +42,18 @@
 // CHECK-NEXT:    moe.yield %[[U]] : f32
 // CHECK:       %[[DOWN:.*]] = moe.grouped_matmul ins(%[[ACTIVE]] : tensor<?x48xf32>) banks(%{{[^ ]*}} : !moe.bank<8 x tensor<64x48xbf16>>) offsets(%[[P]]#0 : {{.*}}) active(%[[P]]#1 : tensor<9xi32>) outs
 // CHECK:       %[[OUT:.*]] = moe.combine ins(%[[DOWN]], %[[P]]#3, %[[P]]#4, %[[G]]#1 : {{.*}}) addends(%[[MIDDLE]] : tensor<?x64xf32>)
-// CHECK:       return %[[OUT]]
+// CHECK:       return %[[OUT]], %[[G]]#0
 // CHECK-LABEL: func.func @step
 // CHECK:       moe.weight "rope"
 // CHECK:       nn.state_ref 0
 // CHECK-COUNT-12: moe.weight "layers.0.
-// CHECK:       call @layer
+// CHECK:       %[[L0:.*]]:2 = call @layer
+// CHECK:       moe.tap "layers.0.experts" always, %[[L0]]#1
 // CHECK:       nn.state_ref 1
 // CHECK-COUNT-12: moe.weight "layers.1.
-// CHECK:       call @layer
+// CHECK:       %[[L1:.*]]:2 = call @layer(%[[L0]]#0,
+// CHECK:       moe.tap "layers.1.experts" always, %[[L1]]#1
+// CHECK:       return %[[L1]]#0
 
 #a = affine_map<(d0, d1, d2) -> (d0, d2)>
 #b = affine_map<(d0, d1, d2) -> (d1, d2)>

@@ -29,6 +29,15 @@ func.func @sigmoid(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %i: tensor<?x2xi32>, 
   return
 }
 
+// Groups that are all kept restrict nothing.
+
+// CHECK-LABEL: func.func @groups
+func.func @groups(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, groups = 4, group_keep = 4>} ins(%l : tensor<?x8xf32>)
+      outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @weights
 func.func @weights(%x: tensor<?x4xf32>, %bank: !moe.bank<8 x tensor<4x4xbf16>>, %ids: tensor<?xi32>) {
   %w = moe.weight "w" : tensor<4x4xbf16>

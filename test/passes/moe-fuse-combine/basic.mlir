@@ -54,6 +54,45 @@ func.func @shared_and_residual(%r: tensor<?x4xf32>, %tr: tensor<?x2xi32>, %ts: t
   return %y : tensor<?x4xf32>
 }
 
+// Several sums in one op, from the inside out.
+
+// REMARK: [Passed] addend {{.*}}Function=one_sum
+// CHECK-LABEL: func.func @one_sum
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x4xf32>, %[[H:[^:]*]]: tensor<?x4xf32>) ->
+// CHECK-NOT:   linalg
+// CHECK:       %[[Y:.*]] = moe.combine {{.*}} addends(%[[H]], %[[X]] : tensor<?x4xf32>, tensor<?x4xf32>)
+// CHECK:       return %[[Y]]
+func.func @one_sum(%r: tensor<?x4xf32>, %tr: tensor<?x2xi32>, %ts: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %x: tensor<?x4xf32>, %h: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %m = moe.combine ins(%r, %tr, %ts, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %y = linalg.generic {indexing_maps = [#id, #id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %m, %h : tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%a0: f32, %a1: f32, %a2: f32, %o: f32):
+    %i = arith.addf %a1, %a2 : f32
+    %sum = arith.addf %a0, %i : f32
+    linalg.yield %sum : f32
+  } -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// A sum of other values first would be rounded differently.
+
+// REMARK: [Missed] addend {{.*}}Function=other_order {{.*}}Reason="the reader does more than add other values"
+// CHECK-LABEL: func.func @other_order
+// CHECK-NOT:   addends
+func.func @other_order(%r: tensor<?x4xf32>, %tr: tensor<?x2xi32>, %ts: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %x: tensor<?x4xf32>, %h: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %m = moe.combine ins(%r, %tr, %ts, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %y = linalg.generic {indexing_maps = [#id, #id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %m, %h : tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%a0: f32, %a1: f32, %a2: f32, %o: f32):
+    %i = arith.addf %a0, %a2 : f32
+    %sum = arith.addf %a1, %i : f32
+    linalg.yield %sum : f32
+  } -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
 // Of two combines one becomes an addend of the other.
 
 // CHECK-LABEL: func.func @both
@@ -93,7 +132,7 @@ func.func @tapped(%r: tensor<?x4xf32>, %tr: tensor<?x2xi32>, %ts: tensor<?x2xi32
   return %y : tensor<?x4xf32>
 }
 
-// REMARK: [Missed] addend {{.*}}Function=product {{.*}}Reason="the reader does more than add one other value"
+// REMARK: [Missed] addend {{.*}}Function=product {{.*}}Reason="the reader does more than add other values"
 // CHECK-LABEL: func.func @product
 // CHECK-NOT:   addends
 func.func @product(%r: tensor<?x4xf32>, %tr: tensor<?x2xi32>, %ts: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %x: tensor<?x4xf32>) -> tensor<?x4xf32> {
@@ -108,7 +147,7 @@ func.func @product(%r: tensor<?x4xf32>, %tr: tensor<?x2xi32>, %ts: tensor<?x2xi3
   return %y : tensor<?x4xf32>
 }
 
-// REMARK: [Missed] addend {{.*}}Function=bias {{.*}}Reason="the other value is not a matrix of its own"
+// REMARK: [Missed] addend {{.*}}Function=bias {{.*}}Reason="another value of the sum is not a matrix of its own"
 // CHECK-LABEL: func.func @bias
 // CHECK-NOT:   addends
 func.func @bias(%r: tensor<?x4xf32>, %tr: tensor<?x2xi32>, %ts: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %x: tensor<4xf32>) -> tensor<?x4xf32> {
@@ -123,7 +162,7 @@ func.func @bias(%r: tensor<?x4xf32>, %tr: tensor<?x2xi32>, %ts: tensor<?x2xi32>,
   return %y : tensor<?x4xf32>
 }
 
-// REMARK: [Missed] addend {{.*}}Function=twice {{.*}}Reason="the other value is not a matrix of its own"
+// REMARK: [Missed] addend {{.*}}Function=twice {{.*}}Reason="another value of the sum is not a matrix of its own"
 // CHECK-LABEL: func.func @twice
 // CHECK-NOT:   addends
 func.func @twice(%r: tensor<?x4xf32>, %tr: tensor<?x2xi32>, %ts: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>) -> tensor<?x4xf32> {

@@ -31,3 +31,11 @@ func.func @product(%x: tensor<?x4xf32>, %w: tensor<4x4xf32>, %e: tensor<?x4xf32>
   %r = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x4xf32>, tensor<4x4xf32>) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
   return %r : tensor<?x4xf32>
 }
+
+// -----
+
+func.func private @tap(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{[MOE0901] 'moe.tap' breaks the contract of phase 'dispatch': taps stand in entries only}}
+  moe.tap "layers.{layer}.out", %x : tensor<?x4xf32>
+  return
+}

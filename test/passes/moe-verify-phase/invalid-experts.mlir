@@ -36,3 +36,12 @@ func.func @pack(%w: tensor<4x4xf32>) {
   %p = moe.pack %w : tensor<4x4xf32> to tensor<1x4x16xf32>
   return
 }
+
+// -----
+
+func.func @gate(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>, %l: tensor<?x8xf32>) {
+  // expected-error @+1 {{[MOE0901] 'moe.gate' breaks the contract of phase 'experts': its weights are not packed}}
+  %g:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%i, %v, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
