@@ -35,6 +35,7 @@ void Console::diagnose(std::string_view kind, std::string_view code,
   if (verbosity < 0 && kind != "error")
     return;
   endProgress();
+  flush(); // Where both streams are one, their order is kept.
   std::string line(kind);
   line += ": ";
   if (!code.empty())
@@ -52,6 +53,7 @@ void Console::note(std::string_view text) {
   if (verbosity < 0)
     return;
   endProgress();
+  flush();
   std::fprintf(messages, "%.*s\n", static_cast<int>(text.size()), text.data());
 }
 

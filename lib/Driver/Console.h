@@ -26,7 +26,7 @@ class Progress;
 /// Thrown by the verbs and caught where the command line calls them.
 struct Failure {
   int exitCode;
-  std::string code; ///< "MOE0601", or empty.
+  std::string code; ///< "MOE0101", or empty.
   std::string message;
 };
 
@@ -45,7 +45,7 @@ public:
   /// Whether all results have reached their stream.
   bool resultsArrived();
 
-  /// "error: [MOE0123] text".
+  /// "error: [MOE0101] text".
   void diagnose(std::string_view kind, std::string_view code,
                 std::string_view text);
   void report(const Failure &failure);

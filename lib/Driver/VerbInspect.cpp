@@ -79,6 +79,9 @@ static void printText(Console &console, const ModelSummary &model) {
   auto number = [](int64_t value) { return static_cast<long long>(value); };
   console.print(format("family       %s (model type %s)\n",
                        model.family.c_str(), model.modelType.c_str()));
+  // An import that stopped before the layers has nothing else to tell.
+  if (model.layers.empty())
+    return;
   console.print(format("parameters   %lld, of which a token uses %lld\n",
                        number(model.parameters),
                        number(model.activeParameters)));
