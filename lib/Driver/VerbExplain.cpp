@@ -87,7 +87,8 @@ static void printText(const std::vector<Remark> &remarks, Console &console) {
         functions.end())
       functions.push_back(remark.function);
   for (const std::string &function : functions) {
-    console.print((function.empty() ? "module" : function) + "\n");
+    bool known = !function.empty() && function[0] != '<';
+    console.print((known ? function : "all functions") + "\n");
     for (const Remark &remark : remarks) {
       if (remark.function != function)
         continue;
