@@ -236,7 +236,7 @@ struct VerifyPhase : moec::impl::VerifyPhasePassBase<VerifyPhase> {
       std::string why = whyNotIn(contract, op);
       StringRef name = op->getName().getStringRef();
       if (!why.empty() && seen.insert((name + why).str()).second)
-        op->emitError() << "[MOE0901] '" << name << "' breaks the contract of "
+        op->emitError() << "[MOE0902] '" << name << "' breaks the contract of "
                         << "phase '" << phase.getValue() << "': " << why;
       return WalkResult::advance();
     });
