@@ -16,7 +16,6 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/TypeUtilities.h"
-#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -420,24 +419,44 @@ reference::evaluateElementwise(Operation *op,
   return std::move(*result);
 }
 
+/// The value of an operand, which is one of the block's or a captured one.
+template <typename Real>
+static const Tensor<Real> *find(Value value, const Captured<Real> &own,
+                                const Captured<Real> &captured) {
+  for (const Captured<Real> *values : {&own, &captured}) {
+    auto found = values->find(value);
+    if (found != values->end())
+      return &found->second;
+  }
+  return nullptr;
+}
+
 template <typename Real>
 FailureOr<std::vector<Tensor<Real>>>
-reference::evaluateLanes(Block &body, std::vector<Tensor<Real>> arguments) {
-  llvm::DenseMap<Value, Tensor<Real>> values;
+reference::evaluateLanes(Block &body, std::vector<Tensor<Real>> arguments,
+                         const Captured<Real> &captured) {
+  Captured<Real> values;
   for (auto [argument, lanes] : llvm::zip_equal(body.getArguments(), arguments))
     values[argument] = std::move(lanes);
   for (Operation &op : body.without_terminator()) {
     std::vector<const Tensor<Real> *> operands;
     for (Value operand : op.getOperands())
-      operands.push_back(&values[operand]);
+      operands.push_back(find(operand, values, captured));
+    if (llvm::is_contained(operands, nullptr))
+      return op.emitOpError("uses a value that the body does not know");
     FailureOr<Tensor<Real>> result = evaluateElementwise<Real>(&op, operands);
     if (failed(result))
       return failure();
     values[op.getResult(0)] = std::move(*result);
   }
   std::vector<Tensor<Real>> yielded;
-  for (Value value : body.getTerminator()->getOperands())
-    yielded.push_back(values[value]);
+  for (Value value : body.getTerminator()->getOperands()) {
+    const Tensor<Real> *lanes = find(value, values, captured);
+    if (!lanes)
+      return body.getTerminator()->emitOpError(
+          "yields a value that the body does not know");
+    yielded.push_back(*lanes);
+  }
   return yielded;
 }
 
@@ -445,7 +464,8 @@ reference::evaluateLanes(Block &body, std::vector<Tensor<Real>> arguments) {
   template FailureOr<Tensor<Real>> reference::evaluateElementwise<Real>(       \
       Operation *, ArrayRef<const Tensor<Real> *>);                            \
   template FailureOr<std::vector<Tensor<Real>>>                                \
-  reference::evaluateLanes<Real>(Block &, std::vector<Tensor<Real>>);
+  reference::evaluateLanes<Real>(Block &, std::vector<Tensor<Real>>,           \
+                                 const Captured<Real> &);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -17,6 +17,7 @@
 
 #include "mlir/IR/Block.h"
 #include "mlir/IR/Operation.h"
+#include "llvm/ADT/DenseMap.h"
 
 namespace moec::reference {
 
@@ -32,11 +33,16 @@ mlir::FailureOr<Tensor<Real>>
 evaluateElementwise(mlir::Operation *op,
                     llvm::ArrayRef<const Tensor<Real> *> operands);
 
+/// Scalars that a block uses and that are defined outside of it.
+template <typename Real>
+using Captured = llvm::DenseMap<mlir::Value, Tensor<Real>>;
+
 /// Runs a block of such operations with lanes as its arguments, and returns
 /// what its terminator is given.
 template <typename Real>
 mlir::FailureOr<std::vector<Tensor<Real>>>
-evaluateLanes(mlir::Block &body, std::vector<Tensor<Real>> arguments);
+evaluateLanes(mlir::Block &body, std::vector<Tensor<Real>> arguments,
+              const Captured<Real> &captured);
 
 } // namespace moec::reference
 

@@ -151,7 +151,8 @@ LogicalResult GroupedMatmul<Real>::runGroup(int64_t group, int64_t begin,
     }
     for (const TensorRef<Real> &extra : extras)
       arguments.push_back(extraLanes(*extra, r));
-    auto yielded = evaluateLanes(op.getEpilogue().front(), arguments);
+    auto yielded = evaluateLanes<Real>(op.getEpilogue().front(),
+                                       std::move(arguments), Captured<Real>());
     if (failed(yielded))
       return failure();
     const std::vector<Real> &lanes = yielded->front().reals;

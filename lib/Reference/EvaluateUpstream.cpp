@@ -13,6 +13,7 @@
 #include "lib/Reference/Interpreter.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 #include <limits>
 
@@ -183,7 +184,12 @@ static LogicalResult evaluateLinalg(linalg::LinalgOp op, Frame<Real> &frame) {
     held.push_back(frame.tensor(operand));
     operands.push_back(held.back().get());
   }
-  auto results = evaluateStructured(op, operands);
+  llvm::SetVector<Value> used;
+  getUsedValuesDefinedAbove(op->getRegions(), used);
+  Captured<Real> captured;
+  for (Value value : used)
+    captured[value] = *frame.tensor(value);
+  auto results = evaluateStructured(op, operands, captured);
   if (failed(results))
     return failure();
   for (auto [value, result] : llvm::zip_equal(op->getResults(), *results))

@@ -12,8 +12,6 @@
 
 #include "lib/Reference/Generic.h"
 
-#include "lib/Reference/Elementwise.h"
-
 using namespace mlir;
 using namespace moec;
 using namespace moec::reference;
@@ -126,8 +124,10 @@ void writeLanes(const Tensor<Real> &lanes, Tensor<Real> &to, int64_t index,
 } // namespace
 
 template <typename Real>
-FailureOr<std::vector<Tensor<Real>>> reference::evaluateStructured(
-    linalg::LinalgOp op, const std::vector<const Tensor<Real> *> &operands) {
+FailureOr<std::vector<Tensor<Real>>>
+reference::evaluateStructured(linalg::LinalgOp op,
+                              const std::vector<const Tensor<Real> *> &operands,
+                              const Captured<Real> &captured) {
   FailureOr<Loops> loops = loopsOf(op, operands);
   if (failed(loops))
     return failure();
@@ -154,7 +154,8 @@ FailureOr<std::vector<Tensor<Real>>> reference::evaluateStructured(
       arguments.push_back(
           readLanes(i < numInputs ? *operands[i] : outs[i - numInputs],
                     indexOf(i), strideOf(i), lanes));
-    auto yielded = evaluateLanes(*op.getBlock(), std::move(arguments));
+    auto yielded =
+        evaluateLanes(*op.getBlock(), std::move(arguments), captured);
     if (failed(yielded))
       return failure();
     for (size_t i = 0; i < outs.size(); ++i)
@@ -166,7 +167,9 @@ FailureOr<std::vector<Tensor<Real>>> reference::evaluateStructured(
 
 template FailureOr<std::vector<Tensor<float>>>
 reference::evaluateStructured(linalg::LinalgOp,
-                              const std::vector<const Tensor<float> *> &);
+                              const std::vector<const Tensor<float> *> &,
+                              const Captured<float> &);
 template FailureOr<std::vector<Tensor<double>>>
 reference::evaluateStructured(linalg::LinalgOp,
-                              const std::vector<const Tensor<double> *> &);
+                              const std::vector<const Tensor<double> *> &,
+                              const Captured<double> &);

@@ -266,6 +266,28 @@ func.func @main(%a: tensor<3xf32>) -> tensor<3xf32> {
   expectNear(run({reals({3}, {1., 2., 3.})})[0], {3}, {4, 4, 4});
 }
 
+/// Constants that a clean-up moved out of the body.
+TEST_F(ElementwiseTest, GenericUsesScalarsFromOutside) {
+  parse(R"(
+#id = affine_map<(d0) -> (d0)>
+func.func @main(%a: tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>) {
+  %one = arith.constant 1.0 : f32
+  %0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%a : tensor<3xf32>) outs(%a : tensor<3xf32>) {
+  ^bb0(%p: f32, %o: f32):
+    %s = arith.addf %p, %one : f32
+    linalg.yield %s : f32
+  } -> tensor<3xf32>
+  %1 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%a : tensor<3xf32>) outs(%a : tensor<3xf32>) {
+  ^bb0(%p: f32, %o: f32):
+    linalg.yield %one : f32
+  } -> tensor<3xf32>
+  return %0, %1 : tensor<3xf32>, tensor<3xf32>
+})");
+  auto out = run({reals({3}, {1., 2., 3.})});
+  expectNear(out[0], {3}, {2, 3, 4});
+  expectNear(out[1], {3}, {1, 1, 1});
+}
+
 TEST_F(ElementwiseTest, MatmulBothWays) {
   parse(R"(
 #a = affine_map<(d0, d1, d2) -> (d0, d2)>
