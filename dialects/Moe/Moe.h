@@ -37,11 +37,9 @@ constexpr int64_t kPanelColumns = 16;
 
 /// The memory effects of an op in destination-passing style: on memrefs, it
 /// reads its inputs and writes its outputs; on tensors it has none.
-void getDpsEffects(
-    mlir::DestinationStyleOpInterface op,
-    llvm::SmallVectorImpl<
-        mlir::SideEffects::EffectInstance<mlir::MemoryEffects::Effect>>
-        &effects);
+void getDpsEffects(mlir::DestinationStyleOpInterface op,
+                   llvm::SmallVectorImpl<mlir::SideEffects::EffectInstance<
+                       mlir::MemoryEffects::Effect>> &effects);
 
 /// Checks what every op in destination-passing style must fulfil: all operands
 /// tensors with one result for each output, or all memrefs and no result.

@@ -69,8 +69,7 @@ struct DpsModel
     if (failed(operands))
       return failure();
     Operation *onBuffers = cloneOnto(rewriter, op, *operands);
-    auto inits =
-        cast<DestinationStyleOpInterface>(onBuffers).getDpsInits();
+    auto inits = cast<DestinationStyleOpInterface>(onBuffers).getDpsInits();
     replaceOpWithBufferizedValues(rewriter, op, llvm::to_vector(inits));
     return success();
   }

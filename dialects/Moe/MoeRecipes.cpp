@@ -69,9 +69,8 @@ LogicalResult ConcatOp::verify() {
 
 Type PackOp::packedType(Type type) {
   if (auto bank = dyn_cast<BankType>(type))
-    return BankType::get(
-        bank.getContext(), bank.getExperts(),
-        cast<RankedTensorType>(packedType(bank.getMember())));
+    return BankType::get(bank.getContext(), bank.getExperts(),
+                         cast<RankedTensorType>(packedType(bank.getMember())));
   auto matrix = cast<RankedTensorType>(type);
   int64_t panels = llvm::divideCeilSigned(matrix.getDimSize(0), kPanelColumns);
   int64_t k = matrix.getDimSize(1);

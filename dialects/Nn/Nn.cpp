@@ -132,7 +132,9 @@ static LogicalResult verifyOneOut(DestinationStyleOpInterface op) {
   return success();
 }
 
-static Type i32(Operation *op) { return IntegerType::get(op->getContext(), 32); }
+static Type i32(Operation *op) {
+  return IntegerType::get(op->getContext(), 32);
+}
 static Type f32(Operation *op) { return Float32Type::get(op->getContext()); }
 
 LogicalResult RmsNormOp::verify() {
@@ -154,8 +156,8 @@ LogicalResult RopeOp::verify() {
       failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
       failed(verifyShape(*this, getTable(), "table", {kAny, 2, kAny},
                          f32(*this))) ||
-      failed(verifyShape(*this, getPositions(), "positions", {kAny},
-                         i32(*this))))
+      failed(
+          verifyShape(*this, getPositions(), "positions", {kAny}, i32(*this))))
     return failure();
   int64_t width = dim(getX(), 1), size = getSize();
   if (size < 1 || width % size)

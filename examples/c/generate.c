@@ -1,3 +1,9 @@
+/*===- generate.c - Stream text from C ----------------------------------===*\
+|*
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+\*===----------------------------------------------------------------------===*/
+
 /* Continues a text with a model that moec compiled.
  *
  *     generate MODEL.moec PROMPT [MAX_NEW_TOKENS [TEMPERATURE [SEED]]]

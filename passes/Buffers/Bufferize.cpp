@@ -51,12 +51,11 @@ struct Bufferize : moec::impl::BufferizePassBase<Bufferize> {
     };
     // Recipes run at compile time and stay values.
     options.opFilter.denyOperation([](Operation *op) {
-      return isa<moe::RecipesOp>(op) ||
-             op->getParentOfType<moe::RecipesOp>();
+      return isa<moe::RecipesOp>(op) || op->getParentOfType<moe::RecipesOp>();
     });
     bufferization::BufferizationState state;
-    if (failed(bufferization::runOneShotModuleBufferize(getOperation(),
-                                                        options, state)) ||
+    if (failed(bufferization::runOneShotModuleBufferize(getOperation(), options,
+                                                        state)) ||
         failed(bufferization::dropEquivalentBufferResults(getOperation())))
       return signalPassFailure();
     for (auto func : getOperation().getOps<func::FuncOp>())
