@@ -8,8 +8,11 @@
 #include "moec/Runtime.h"
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 
 int main(int argc, char **argv) {
+  // A file beyond a limit is an error of the write, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app("moec compiles Mixture-of-Experts language models ahead of time "
                "and runs them.",
                "moec");
