@@ -22,7 +22,8 @@ namespace moec::runtime {
 namespace {
 
 constexpr std::string_view gpt2Pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+)"
+    R"(| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 void cutAtText(std::string_view text, std::string_view literal,
                std::vector<TextPart> &parts) {
