@@ -34,6 +34,10 @@ struct FixtureCase {
   std::string config;
 };
 
+inline void PrintTo(const FixtureCase &fixture, std::ostream *os) {
+  *os << fixture.name << "/" << fixture.config;
+}
+
 /// Both spellings of every fixture.
 inline std::vector<FixtureCase> fixtures() {
   std::vector<FixtureCase> cases;
