@@ -9,7 +9,6 @@
  * independent accumulators in registers, and the GB/s of reading 1 GiB of
  * memory in order. The best of five runs of each, as JSON. */
 
-#define _GNU_SOURCE
 #include <immintrin.h>
 #include <pthread.h>
 #include <stdio.h>
