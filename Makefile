@@ -12,7 +12,8 @@ build: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	@cmake -S . -B $(BUILD) -G Ninja \
 	  -DCMAKE_C_COMPILER=clang-22 -DCMAKE_CXX_COMPILER=clang++-22 \
-	  -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache \
+	  -DCMAKE_C_COMPILER_LAUNCHER=ccache \
+	  "-DCMAKE_CXX_COMPILER_LAUNCHER=env;CCACHE_SLOPPINESS=pch_defines,time_macros;ccache" \
 	  -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_SHARED_LINKER_FLAGS=-fuse-ld=lld
 
 # Installs what is missing on Debian 12; does nothing when all is there.

@@ -24,12 +24,41 @@ function(moec_library name)
   endif()
 endfunction()
 
+# Reading MLIR's headers is four fifths of the time of compiling a file, so all that include
+# them share one precompiled header. It holds nothing of ours: a change of ours never remakes it. Flags must
+# be those of its users, hence -fPIC for programs too.
+function(moec_mlir_headers)
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/MlirHeaders.cpp CONTENT "")
+  add_library(MoecMlirHeaders OBJECT ${CMAKE_BINARY_DIR}/MlirHeaders.cpp)
+  target_include_directories(MoecMlirHeaders SYSTEM PRIVATE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
+  # Without a time stamp inside, ccache knows an equal header again.
+  target_compile_options(MoecMlirHeaders PRIVATE -fno-rtti -fPIC "SHELL:-Xclang -fno-pch-timestamp")
+  target_precompile_headers(MoecMlirHeaders PRIVATE
+    <mlir/Dialect/Arith/IR/Arith.h>
+    <mlir/Dialect/Func/IR/FuncOps.h>
+    <mlir/Dialect/Linalg/IR/Linalg.h>
+    <mlir/Dialect/Math/IR/Math.h>
+    <mlir/Dialect/MemRef/IR/MemRef.h>
+    <mlir/Dialect/SCF/IR/SCF.h>
+    <mlir/Dialect/Tensor/IR/Tensor.h>
+    <mlir/Dialect/Vector/IR/VectorOps.h>
+    <mlir/IR/BuiltinOps.h>
+    <mlir/Pass/Pass.h>
+    <mlir/Transforms/DialectConversion.h>
+    <llvm/ADT/TypeSwitch.h>
+    <llvm/ADT/StringExtras.h>)
+endfunction()
+
 # Includes MLIR as system headers and links the shared libraries explicitly
 # (MLIRConfig.cmake does not choose them by itself).
 function(moec_use_mlir name)
+  if(NOT TARGET MoecMlirHeaders)
+    moec_mlir_headers()
+  endif()
+  target_precompile_headers(${name} REUSE_FROM MoecMlirHeaders)
   target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR}/include)
-  target_compile_options(${name} PRIVATE -fno-rtti)
+  target_compile_options(${name} PRIVATE -fno-rtti -fPIC)
   target_link_libraries(${name} PUBLIC MLIR LLVM)
 endfunction()
 
