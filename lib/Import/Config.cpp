@@ -120,8 +120,13 @@ std::optional<Config::Found> Config::find(const Key &key) {
 
 bool Config::inRange(const Key &key, const Found &found, const Datum &value) {
   std::string what = file + ": " + found.path + " = " + toText(*found.value);
-  if (!key.only.empty() && std::find(key.only.begin(), key.only.end(),
-                                     *found.value) == key.only.end()) {
+  auto isSupported = [&](const Json &each) {
+    return std::find(key.only.begin(), key.only.end(), each) != key.only.end();
+  };
+  const Json &given = *found.value;
+  if (!key.only.empty() &&
+      !(given.is_array() ? std::all_of(given.begin(), given.end(), isSupported)
+                         : isSupported(given))) {
     std::string list;
     for (const Json &each : key.only)
       list += (list.empty() ? "" : ", ") + toText(each);

@@ -109,6 +109,13 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   if (k > experts)
     return a.fail("chooses k = " + std::to_string(k) + " of only " +
                   std::to_string(experts) + " experts");
+  if (experts % attr->getGroups())
+    return a.fail("cannot choose: " + std::to_string(experts) +
+                  " experts do not divide into " +
+                  std::to_string(attr->getGroups()) + " groups");
+  if (attr->getNullExperts() >= experts)
+    return a.fail("has " + std::to_string(attr->getNullExperts()) +
+                  " null experts of only " + std::to_string(experts));
   auto rows = emit(logits);
   if (!rows)
     return std::nullopt;

@@ -37,7 +37,8 @@ struct Key {
   std::vector<std::string> from;
   bool isOptional = false; ///< May be missing; the value is null then.
   std::optional<Expression> fallback;
-  std::vector<Json> only; ///< The supported values; empty: all.
+  /// The supported values, or members of a list; empty: all.
+  std::vector<Json> only;
   std::optional<double> min, max;
 };
 
@@ -50,7 +51,7 @@ struct Check {
 };
 
 struct IgnoredTensor {
-  std::string pattern; ///< `*` stands for anything.
+  std::string pattern; ///< `*` stands for anything, {key} for its value.
   std::optional<Expression> condition;
 };
 

@@ -112,144 +112,18 @@ bool ModuleBuilder::checkConfig() {
 }
 
 //===----------------------------------------------------------------------===//
-// Frames
-//===----------------------------------------------------------------------===//
-
-Location ModuleBuilder::loc() {
-  std::string place = evaluator.place();
-  if (place.empty())
-    return builder.getUnknownLoc();
-  return NameLoc::get(builder.getStringAttr(place));
-}
-
-Datum ModuleBuilder::leaf(mlir::Value tensor) {
-  return ObjectRef(makeLeaf(tensor, frame().count));
-}
-
-mlir::Value ModuleBuilder::emptyRows(int64_t width) {
-  return tensor::EmptyOp::create(builder, loc(),
-                                 ArrayRef<int64_t>{ShapedType::kDynamic, width},
-                                 f32, ValueRange{frame().count});
-}
-
-/// Whether every tensor of the tree lives in this block.
-static bool livesIn(const Rows &rows, Block *block) {
-  if (rows.tensor && mlir::Value(rows.tensor).getParentBlock() != block)
-    return false;
-  return llvm::all_of(rows.operands, [&](const RowsRef &operand) {
-    return livesIn(*operand, block);
-  });
-}
-
-std::optional<mlir::Value> ModuleBuilder::emit(const RowsRef &rows) {
-  if (!rows->count)
-    return evaluator.fail("rows of activations are needed here, not a value "
-                          "that is the same for all rows");
-  if (!livesIn(*rows, frame().block))
-    return evaluator.fail("an expert can only use the rows that it is given");
-  return emitRows(builder, loc(), *rows);
-}
-
-std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
-  if (!currentLayer)
-    return name;
-  std::string full = config.family().layerPrefix + name;
-  constexpr std::string_view mark = "{layer}";
-  size_t at = full.find(mark);
-  if (at == std::string::npos)
-    return evaluator.fail("the tensor name '" + full + "' of a layer lacks " +
-                          std::string(mark));
-  return full.replace(at, mark.size(), std::to_string(*currentLayer));
-}
-
-std::optional<WeightRef> ModuleBuilder::define(const std::string &tensor,
-                                               ArrayRef<int64_t> shape,
-                                               Type element,
-                                               const std::string &role) {
-  constexpr int64_t maxSize = int64_t(1) << 31;
-  for (int64_t size : shape)
-    if (size < 1 || size > maxSize)
-      return evaluator.fail("a tensor of size " + std::to_string(size));
-  auto name = tensorName(tensor);
-  if (!name)
-    return std::nullopt;
-  bool isBank = name->find("{expert}") != std::string::npos;
-  bool inExpert = frame().kind == Frame::Kind::Experts;
-  if (isBank != inExpert)
-    return evaluator.fail("the tensor name '" + *name + "' " +
-                          (isBank ? "has {expert} outside of experts()"
-                                  : "of an expert lacks {expert}"));
-  return recipes->define({*name, llvm::to_vector(shape), element, role,
-                          inExpert ? frame().experts : 0});
-}
-
-std::optional<mlir::Value> ModuleBuilder::weight(const std::string &tensor,
-                                                 ArrayRef<int64_t> shape,
-                                                 Type element,
-                                                 const std::string &role) {
-  auto ref = define(tensor, shape, element, role);
-  if (!ref)
-    return std::nullopt;
-  Frame &top = frame();
-  if (top.kind == Frame::Kind::Experts && !top.weights.count(ref->name))
-    inactiveParameters += numElements(ref->type) / top.experts *
-                          (top.experts - top.expertsPerToken);
-  return use(*ref, frames.size() - 1, ArgumentKind::Weight);
-}
-
-/// The value of a weight in the frame of this level. It comes through all
-/// frames around it.
-mlir::Value ModuleBuilder::use(const WeightRef &weight, size_t level,
-                               ArgumentKind kind) {
-  Frame &body = *frames[level];
-  auto known = body.weights.find(weight.name);
-  if (known != body.weights.end())
-    return known->second;
-  mlir::Value value;
-  switch (body.kind) {
-  case Frame::Kind::Entry: {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToEnd(body.block);
-    value = moe::WeightOp::create(builder, loc(), weight.type, weight.name);
-    break;
-  }
-  case Frame::Kind::Layer:
-    value = layerArgument(body, {kind, weight.name, 0, weight.type});
-    break;
-  case Frame::Kind::Experts:
-  case Frame::Kind::Shared: {
-    body.outer.push_back(use(weight, level - 1, kind));
-    auto bank = dyn_cast<moe::BankType>(weight.type);
-    value =
-        body.block->addArgument(bank ? bank.getMember() : weight.type, loc());
-    break;
-  }
-  }
-  body.weights[weight.name] = value;
-  return value;
-}
-
-/// x, the positions and the slots of the tokens.
-static constexpr unsigned kFixedArguments = 3;
-
-mlir::Value ModuleBuilder::layerArgument(Frame &layer, LayerArgument argument) {
-  auto behind = llvm::find_if(layer.arguments, [&](const LayerArgument &each) {
-    return each.kind > argument.kind;
-  });
-  unsigned index = behind - layer.arguments.begin();
-  mlir::Value value = layer.block->insertArgument(kFixedArguments + index,
-                                                  argument.type, loc());
-  layer.arguments.insert(behind, std::move(argument));
-  return value;
-}
-
-//===----------------------------------------------------------------------===//
 // Layers
 //===----------------------------------------------------------------------===//
 
 static void setDims(func::FuncOp func, unsigned argument, StringRef dim) {
   Builder builder(func.getContext());
   func.setArgAttr(argument, "moe.dims", builder.getStrArrayAttr({dim}));
+}
+
+/// The rows of a value; null when it is the same for all rows.
+static RowsRef rowsOf(const Datum &value) {
+  RowsRef rows = toRows(value);
+  return rows && rows->count ? rows : nullptr;
 }
 
 std::optional<mlir::Value> ModuleBuilder::buildLayer(int64_t index,
@@ -300,7 +174,7 @@ std::optional<mlir::Value> ModuleBuilder::runLayer(func::FuncOp func,
                     {{"x", leaf(body.block->getArgument(0))}});
   if (!value)
     return std::nullopt;
-  RowsRef rows = toRows(*value);
+  RowsRef rows = rowsOf(*value);
   auto result = rows ? emit(rows) : std::nullopt;
   Type type = func.getFunctionType().getResult(0);
   if (!result || result->getType() != type) {
@@ -392,7 +266,7 @@ bool ModuleBuilder::runModel(func::FuncOp entry) {
   frames.push_back(&body);
   auto value =
       evaluator.run(config.family().model, config.family().file + ", model");
-  RowsRef rows = value ? toRows(*value) : nullptr;
+  RowsRef rows = value ? rowsOf(*value) : nullptr;
   auto logits = rows ? emit(rows) : std::nullopt;
   frames.pop_back();
   if (!logits) {
@@ -409,6 +283,26 @@ bool ModuleBuilder::runModel(func::FuncOp entry) {
   return true;
 }
 
+/// Puts the value of a key where {key} stands.
+std::optional<std::string> ModuleBuilder::withKeys(std::string pattern) {
+  size_t begin = 0;
+  while ((begin = pattern.find('{', begin)) != std::string::npos) {
+    size_t end = pattern.find('}', begin);
+    std::string name = pattern.substr(begin + 1, end - begin - 1);
+    if (end == std::string::npos || !config.family().keys.count(name))
+      return diagnostics.error(code::badFamilyFile,
+                               config.family().file + ": ignore_tensors: '" +
+                                   pattern + "' names no key in braces");
+    auto value = key(name);
+    if (!value)
+      return std::nullopt;
+    std::string text = toText(*value);
+    pattern.replace(begin, end + 1 - begin, text);
+    begin += text.size();
+  }
+  return pattern;
+}
+
 /// Reports the tensors of the checkpoint that the model did not ask for.
 bool ModuleBuilder::checkTensors() {
   std::vector<std::string> ignored;
@@ -419,8 +313,12 @@ bool ModuleBuilder::checkTensors() {
                                  config.family().file + ", ignore_tensors");
     if (!holds)
       return false;
-    if (isEqual(*holds, Datum(true)))
-      ignored.push_back(tensor.pattern);
+    if (!isEqual(*holds, Datum(true)))
+      continue;
+    auto pattern = withKeys(tensor.pattern);
+    if (!pattern)
+      return false;
+    ignored.push_back(*pattern);
   }
   recipes->checkUnused(ignored);
   return true;

@@ -94,6 +94,9 @@ private:
     mlir::func::FuncOp func;
     llvm::SmallVector<LayerArgument> arguments;
   };
+  /// Of every layer: x, the positions and the slots of the tokens.
+  static constexpr unsigned kFixedArguments = 3;
+
   using Builtin = std::optional<Datum> (ModuleBuilder::*)(Arguments);
   static const std::map<std::string, Builtin, std::less<>> &builtins();
 
@@ -120,6 +123,7 @@ private:
   mlir::func::FuncOp shareLayer(mlir::func::FuncOp func);
   mlir::Value callLayer(const Layer &layer, int64_t index, mlir::Value x);
   bool checkTensors();
+  std::optional<std::string> withKeys(std::string pattern);
 
   // Frames.
   Frame &frame() { return *frames.back(); }

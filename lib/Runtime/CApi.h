@@ -63,6 +63,8 @@ template <typename Body> moec_error *guarded(Body body) noexcept {
   } catch (const std::exception &error) {
     return toError(Status(MOEC_E_INTERNAL,
                           std::string("internal error: ") + error.what()));
+  } catch (...) {
+    return toError(Status(MOEC_E_INTERNAL, "internal error"));
   }
 }
 

@@ -1,0 +1,144 @@
+//===- Frames.cpp - The bodies that ops are put into ----------------------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// How rows, weights and tables come into the body that is being built. A weight
+// passes through all bodies around the one that uses it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Import/ModuleBuilder.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::importer;
+
+Location ModuleBuilder::loc() {
+  std::string place = evaluator.place();
+  if (place.empty())
+    return builder.getUnknownLoc();
+  return NameLoc::get(builder.getStringAttr(place));
+}
+
+Datum ModuleBuilder::leaf(mlir::Value tensor) {
+  return ObjectRef(makeLeaf(tensor, frame().count));
+}
+
+mlir::Value ModuleBuilder::emptyRows(int64_t width) {
+  return tensor::EmptyOp::create(builder, loc(),
+                                 ArrayRef<int64_t>{ShapedType::kDynamic, width},
+                                 f32, ValueRange{frame().count});
+}
+
+/// Whether every tensor of the tree lives in this block.
+static bool livesIn(const Rows &rows, Block *block) {
+  if (rows.tensor && mlir::Value(rows.tensor).getParentBlock() != block)
+    return false;
+  return llvm::all_of(rows.operands, [&](const RowsRef &operand) {
+    return livesIn(*operand, block);
+  });
+}
+
+std::optional<mlir::Value> ModuleBuilder::emit(const RowsRef &rows) {
+  if (!rows->count)
+    return evaluator.fail("rows of activations are needed here, not a value "
+                          "that is the same for all rows");
+  if (!livesIn(*rows, frame().block))
+    return evaluator.fail("an expert can only use the rows that it is given");
+  return emitRows(builder, loc(), *rows);
+}
+
+std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
+  if (!currentLayer)
+    return name;
+  std::string full = config.family().layerPrefix + name;
+  constexpr std::string_view mark = "{layer}";
+  size_t at = full.find(mark);
+  if (at == std::string::npos)
+    return evaluator.fail("the tensor name '" + full + "' of a layer lacks " +
+                          std::string(mark));
+  return full.replace(at, mark.size(), std::to_string(*currentLayer));
+}
+
+std::optional<WeightRef> ModuleBuilder::define(const std::string &tensor,
+                                               ArrayRef<int64_t> shape,
+                                               Type element,
+                                               const std::string &role) {
+  constexpr int64_t maxSize = int64_t(1) << 31;
+  for (int64_t size : shape)
+    if (size < 1 || size > maxSize)
+      return evaluator.fail("a tensor of size " + std::to_string(size));
+  auto name = tensorName(tensor);
+  if (!name)
+    return std::nullopt;
+  bool isBank = name->find("{expert}") != std::string::npos;
+  bool inExpert = frame().kind == Frame::Kind::Experts;
+  if (isBank != inExpert)
+    return evaluator.fail("the tensor name '" + *name + "' " +
+                          (isBank ? "has {expert} outside of experts()"
+                                  : "of an expert lacks {expert}"));
+  return recipes->define({*name, llvm::to_vector(shape), element, role,
+                          inExpert ? frame().experts : 0});
+}
+
+std::optional<mlir::Value> ModuleBuilder::weight(const std::string &tensor,
+                                                 ArrayRef<int64_t> shape,
+                                                 Type element,
+                                                 const std::string &role) {
+  auto ref = define(tensor, shape, element, role);
+  if (!ref)
+    return std::nullopt;
+  Frame &top = frame();
+  if (top.kind == Frame::Kind::Experts && !top.weights.count(ref->name))
+    inactiveParameters += numElements(ref->type) / top.experts *
+                          (top.experts - top.expertsPerToken);
+  return use(*ref, frames.size() - 1, ArgumentKind::Weight);
+}
+
+/// The value of a weight in the frame of this level. It comes through all
+/// frames around it.
+mlir::Value ModuleBuilder::use(const WeightRef &weight, size_t level,
+                               ArgumentKind kind) {
+  Frame &body = *frames[level];
+  auto known = body.weights.find(weight.name);
+  if (known != body.weights.end())
+    return known->second;
+  mlir::Value value;
+  switch (body.kind) {
+  case Frame::Kind::Entry: {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToEnd(body.block);
+    value = moe::WeightOp::create(builder, loc(), weight.type, weight.name);
+    break;
+  }
+  case Frame::Kind::Layer:
+    value = layerArgument(body, {kind, weight.name, 0, weight.type});
+    break;
+  case Frame::Kind::Experts:
+  case Frame::Kind::Shared: {
+    body.outer.push_back(use(weight, level - 1, kind));
+    auto bank = dyn_cast<moe::BankType>(weight.type);
+    value =
+        body.block->addArgument(bank ? bank.getMember() : weight.type, loc());
+    break;
+  }
+  }
+  body.weights[weight.name] = value;
+  return value;
+}
+
+mlir::Value ModuleBuilder::layerArgument(Frame &layer, LayerArgument argument) {
+  auto behind = llvm::find_if(layer.arguments, [&](const LayerArgument &each) {
+    return each.kind > argument.kind;
+  });
+  unsigned index = behind - layer.arguments.begin();
+  mlir::Value value = layer.block->insertArgument(kFixedArguments + index,
+                                                  argument.type, loc());
+  layer.arguments.insert(behind, std::move(argument));
+  return value;
+}

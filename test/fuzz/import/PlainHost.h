@@ -1,0 +1,73 @@
+//===- PlainHost.h - A host of programs without models ----------*- C++ -*-===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Gives programs the keys of a configuration and no functions.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_TEST_FUZZ_IMPORT_PLAINHOST_H
+#define MOEC_TEST_FUZZ_IMPORT_PLAINHOST_H
+
+#include "lib/Import/Config.h"
+
+namespace moec::importer::test {
+
+class PlainHost final : public Host {
+public:
+  PlainHost(Config &config, Diagnostics &diagnostics)
+      : config(config),
+        evaluator(config.family().definitions, *this, diagnostics) {}
+
+  bool variable(const std::string &name, std::optional<Datum> &value) override {
+    if (!config.family().keys.count(name))
+      return false;
+    value = config.get(name, evaluator);
+    return true;
+  }
+  bool hasFunction(std::string_view) const override { return false; }
+  std::optional<Datum> call(const std::string &, Arguments) override {
+    return std::nullopt;
+  }
+  std::optional<Datum> arithmetic(const std::string &, const Datum &,
+                                  const Datum &) override {
+    return std::nullopt;
+  }
+  std::optional<Datum> named(const Datum &value) override { return value; }
+
+  Config &config;
+  Evaluator evaluator;
+};
+
+/// A failure must be reported, and what is reported must be a failure.
+inline void require(bool condition) {
+  if (!condition)
+    __builtin_trap();
+}
+
+/// Evaluates everything that a family says about this configuration.
+inline void evaluateAll(Config &config, Diagnostics &diagnostics) {
+  PlainHost host(config, diagnostics);
+  auto check = [&](auto evaluate) {
+    size_t before = diagnostics.numErrors();
+    bool succeeded = evaluate().has_value();
+    require(!succeeded || diagnostics.numErrors() == before);
+    require(succeeded || diagnostics.hasErrors());
+  };
+  for (const auto &[name, key] : config.family().keys)
+    check([&, &name = name] { return config.get(name, host.evaluator); });
+  for (const Check &each : config.family().checks)
+    check([&] { return host.evaluator.evaluate(each.condition, "check"); });
+  for (const auto &[name, definition] : config.family().definitions)
+    if (!definition.signature.isFunction)
+      check([&, &body = definition.body] {
+        return host.evaluator.run(body, "define");
+      });
+}
+
+} // namespace moec::importer::test
+
+#endif // MOEC_TEST_FUZZ_IMPORT_PLAINHOST_H

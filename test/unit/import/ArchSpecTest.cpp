@@ -1,0 +1,228 @@
+//===- ArchSpecTest.cpp - Families that users bring -----------------------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A family file from outside, and what programs can and cannot say.
+//
+//===----------------------------------------------------------------------===//
+
+#include "test/unit/import/Testing.h"
+
+using namespace moec::importer;
+using namespace moec::importer::test;
+
+namespace {
+
+/// Imports a fixture through a family file that changes Mixtral's.
+class Program {
+public:
+  explicit Program(Json define, Json more = Json::object()) {
+    Json family = {
+        {"family", "mixtral"},
+        {"extends", "mixtral"},
+        {"model_types", {"mixtral"}},
+        // What a program that breaks off no longer reads.
+        {"ignore_keys",
+         {"head_dim", "hidden_act", "num_hidden_layers", "rope_theta"}},
+        {"define", std::move(define)}};
+    family.update(more);
+    options.archSpec = directory.write("family.json", family.dump());
+  }
+
+  Imported import() const { return {fixture("mixtral-a"), options}; }
+
+  testing::AssertionResult
+  failsWith(std::vector<std::string> facts,
+            std::string_view code = code::badProgram) const {
+    return import().failsWith(code, 1, std::move(facts));
+  }
+
+private:
+  moec::weights::test::TemporaryDirectory directory;
+  ImportOptions options;
+};
+
+size_t count(const std::string &text, const std::string &part) {
+  size_t number = 0;
+  for (size_t at = text.find(part); at != std::string::npos;
+       at = text.find(part, at + 1))
+    ++number;
+  return number;
+}
+
+} // namespace
+
+TEST(ArchSpecTest, AFamilyFromOutside) {
+  std::string file = std::string(MOEC_TEST_DATA) + "/families/glm4_moe.json";
+  EXPECT_TRUE(Imported(fixture("glm4_moe-a"))
+                  .failsWith(code::unknownModelType, 3, {"glm4_moe"}));
+  ImportOptions options;
+  options.archSpec = file;
+  Imported imported(fixture("glm4_moe-a"), options);
+  ASSERT_TRUE(imported.module) << imported.messages();
+  EXPECT_EQ(imported.summary.family, "glm4_moe");
+  EXPECT_EQ(imported.summary.layers[0].router, "");
+  EXPECT_EQ(imported.summary.layers[1].router,
+            "sigmoid, bias on selection, top-4, renormalised, times 1.50");
+  EXPECT_TRUE(Imported(fixture("olmoe-a"), options)
+                  .failsWith(code::contradiction, 1,
+                             {file, "model_types", "\"olmoe\""}));
+  options.archSpec = "/nowhere.json";
+  EXPECT_TRUE(Imported(fixture("olmoe-a"), options)
+                  .failsWith(code::unreadable, 1, {"/nowhere.json"}));
+}
+
+// What the language can put together without a line of C++.
+TEST(ArchSpecTest, Combinations) {
+  const std::tuple<const char *, const char *, const char *, size_t> cases[] = {
+      // A norm behind attention too, of weight + 1.
+      {"self_attention(x)",
+       "rms_norm(project(x, 'self_attn.q_proj', 64, false), "
+       "'input_layernorm', 1e-6, offset=1)",
+       "offset = 1.000000e+00", 1},
+      // A parallel block.
+      {"sparse(x)", "experts(x, choose(x), expert) + 2 * x",
+       "arith.constant 2.000000e+00 : f32", 1},
+      // A norm without weights.
+      {"prepare_v(v)", "rms_norm(v, null, 1e-6, head_dim)",
+       "nn.rms_norm {eps = 9.9999999999999995E-7 : f64, size = 16", 1},
+      // Rotary embedding of a quarter of each head.
+      {"rope_dims", "head_dim // 4", "tensor<256x2x2xf32>", 1},
+      // Experts without a gate.
+      {"gated(x, gate, up, down, width)",
+       "linear(gelu(linear(x, up, width)), down, hidden_size) + 0 * "
+       "linear(x, gate, width) if false else "
+       "linear(gelu_tanh(linear(x, gate, width)) + sigmoid(linear(x, up, "
+       "width)), down, hidden_size)",
+       "math.tanh", 1},
+      // A softcap on router logits, and weights from logits.
+      {"choose(x)",
+       "route(tanh(linear(x, router, num_experts, role='router') / 30) * 30, "
+       "2, score='sigmoid', select_on='logit', scale=2.5)",
+       "select_on = logit", 1},
+  };
+  for (const auto &[head, body, expected, atLeast] : cases) {
+    bool partial = std::string(head) == "self_attention(x)";
+    Imported imported =
+        Program({{head, body}},
+                partial ? Json{{"ignore_tensors", {"*"}}} : Json::object())
+            .import();
+    ASSERT_TRUE(imported.module) << head << imported.messages();
+    EXPECT_GE(count(imported.text(), expected), atLeast) << head;
+  }
+}
+
+// One expression is one op, whatever the number of operators.
+TEST(ArchSpecTest, ExpressionsBecomeOneOp) {
+  auto generics = [](const char *body) {
+    Imported imported = Program({{"prepare_v(v)", body}}).import();
+    EXPECT_TRUE(imported.module) << imported.messages();
+    return count(imported.text(), "linalg.generic {");
+  };
+  size_t without = generics("v");
+  EXPECT_EQ(generics("min(max(2 * v + 1, -3), 3) / 4"), without + 1);
+  EXPECT_EQ(generics("silu(silu(v))"), without + 1);
+  EXPECT_EQ(generics("-v"), without + 1);
+}
+
+TEST(ArchSpecTest, ReportsWhereAProgramIsWrong) {
+  EXPECT_TRUE(Program({{"prepare_q(q)", "unheard_of(q)"}})
+                  .failsWith({"no function is called 'unheard_of'",
+                              "prepare_q: unheard_of(q)"}));
+  EXPECT_TRUE(Program({{"window", "'wide'"}})
+                  .failsWith({"attention() needs an integer as 'window', got "
+                              "'wide'"}));
+  EXPECT_TRUE(Program({{"window", "-1"}}).failsWith({"window -1"}));
+  EXPECT_TRUE(Program({{"prepare_q(q)", "q == q"}})
+                  .failsWith({"rotate() needs rows of activations as 'x'"}));
+  EXPECT_TRUE(
+      Program({{"prepare_q(q)", "q % 2"}}).failsWith({"'%' is not possible"}));
+  EXPECT_TRUE(Program({{"prepare_q(q)", "q + prepare_v(1)"}}).import().module);
+  EXPECT_TRUE(Program({{"prepare_q(q)", "q + 'one'"}})
+                  .failsWith({"'+' is not possible"}));
+  EXPECT_TRUE(Program({{"prepare_q(q)", "exp(q, q)"}})
+                  .failsWith({"exp() takes 1 arguments"}));
+  EXPECT_TRUE(Program({{"self_attention(x)",
+                        "x + project(x, 'self_attn.k_proj', 32, false)"}})
+                  .failsWith({"rows of 64 and of 32 elements do not fit"}));
+  EXPECT_TRUE(Program({{"prepare_q(q)", "rms_norm(q, null, 1e-6, 7)"}})
+                  .failsWith({"size that divides the width 64, got 7"}));
+  EXPECT_TRUE(Program({{"self_attention(x)", "7"}})
+                  .failsWith({"tap() needs rows of activations"}));
+  EXPECT_TRUE(
+      Program({{"prepare_q(q)", "embedding('model.embed_tokens', 256, 64)"}})
+          .failsWith({"embedding() belongs into the model"}));
+  EXPECT_TRUE(Program({{"rope_dims", "32"}})
+                  .failsWith({"turns 32 elements of heads of only 16"}));
+  EXPECT_TRUE(Program({{"rope_dims", "7"}})
+                  .failsWith({"even number of elements, got 7"},
+                             code::valueOutOfRange));
+}
+
+TEST(ArchSpecTest, ReportsWrongExperts) {
+  EXPECT_TRUE(Program({{"expert(x)", "linear(x, 'block_sparse_moe.one', 64)"}})
+                  .failsWith({"'model.layers.0.block_sparse_moe.one.weight' of "
+                              "an expert lacks {expert}"}));
+  EXPECT_TRUE(Program({{"sparse(x)", "expert(x)"}})
+                  .failsWith({"has {expert} outside of experts()"}));
+  EXPECT_TRUE(Program({{"expert(x)", "2 * x"}})
+                  .failsWith({"needs a function with weights"}));
+  EXPECT_TRUE(Program({{"expert(x)", "7"}})
+                  .failsWith({"an expert must give rows, not an integer"}));
+  EXPECT_TRUE(
+      Program({{"sparse(x)", "experts(x, choose(x), add, x)"},
+               {"add(rows, outer)",
+                "linear(rows + outer, 'block_sparse_moe.experts.{expert}.w2', "
+                "64)"}})
+          .failsWith({"can only use the rows that it is given"}));
+  EXPECT_TRUE(Program({{"sparse(x)", "experts(x, x, expert)"}})
+                  .failsWith({"needs a routing as 'routing'"}));
+  EXPECT_TRUE(Program({{"sparse(x)", "experts(x, choose(x), 'expert')"}})
+                  .failsWith({"needs a function as 'function'"}));
+  EXPECT_TRUE(Program({{"expert(x)", "tap(x, 'inside')"}})
+                  .failsWith({"cannot see into an expert"}));
+}
+
+TEST(ArchSpecTest, ReportsWrongRoutings) {
+  auto choose = [](const std::string &arguments) {
+    return Program({{"choose(x)", "route(linear(x, router, num_experts, "
+                                  "role='router'), " +
+                                      arguments + ")"}});
+  };
+  EXPECT_TRUE(choose("9").failsWith({"chooses k = 9 of only 8 experts"}));
+  EXPECT_TRUE(choose("0").failsWith({"k must be at least 1, got 0"}));
+  EXPECT_TRUE(choose("2, scoer='sigmoid'")
+                  .failsWith({"route() has no parameter 'scoer'"}));
+  EXPECT_TRUE(
+      choose("2, score='relu'").failsWith({"knows no 'relu' as 'score'"}));
+  EXPECT_TRUE(choose("2, scope='selected'")
+                  .failsWith({"scope = selected needs weight_from = logit"}));
+  EXPECT_TRUE(
+      choose("2, groups=4, group_keep=5")
+          .failsWith({"group_keep must be between 0 and the 4 groups"}));
+  EXPECT_TRUE(choose("2, groups=3, group_keep=1")
+                  .failsWith({"8 experts do not divide into 3 groups"}));
+}
+
+TEST(ArchSpecTest, ReportsWrongFiles) {
+  EXPECT_TRUE(
+      Program(Json::object(), {{"checks", {{{"if", "1"}, {"invalid", "no"}}}}})
+          .failsWith({"a check must be a boolean: 1"}));
+  EXPECT_TRUE(
+      Program(Json::object(), {{"ignore_tensors", {"a.{nothing}"}}})
+          .failsWith({"'a.{nothing}' names no key"}, code::badFamilyFile));
+  EXPECT_TRUE(Program(Json::object(), {{"layer_prefix", "model.layers."}})
+                  .failsWith({"of a layer lacks {layer}"}));
+  EXPECT_TRUE(Program(Json::object(), {{"model", "1"}})
+                  .failsWith({"the model must give rows of logits"}));
+  EXPECT_TRUE(Program(Json::object(), {{"layer", "1"}})
+                  .failsWith({"a layer must give rows like those"}));
+  Json keys = {{"keys",
+                {{"a", {{"type", "int"}, {"default", "b"}}},
+                 {"b", {{"type", "int"}, {"default", "a"}}}}}};
+  EXPECT_TRUE(
+      Program({{"window", "a"}}, keys).failsWith({"depends on itself"}));
+}

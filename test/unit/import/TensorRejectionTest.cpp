@@ -1,0 +1,121 @@
+//===- TensorRejectionTest.cpp - Tensors that are refused -----------------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every refusal: its code, the exit code that a tool makes of it, and that the
+// message names the tensor, what was found and what was expected.
+//
+//===----------------------------------------------------------------------===//
+
+#include "test/unit/import/Testing.h"
+
+using namespace moec::importer;
+using namespace moec::importer::test;
+
+static testing::AssertionResult
+badTensors(const char *name, const std::function<void(Json &)> &edit,
+           std::string_view code, int exitCode,
+           std::vector<std::string> facts) {
+  EditedFixture edited(name);
+  edited.editTensors(edit);
+  return Imported(edited.write()).failsWith(code, exitCode, facts);
+}
+
+TEST(TensorRejectionTest, MissingTensors) {
+  const std::pair<const char *, const char *> cases[] = {
+      {"model.embed_tokens.weight", "[256, 64]"},
+      {"lm_head.weight", "[256, 64]"},
+      {"model.norm.weight", "[64]"},
+      {"model.layers.2.self_attn.q_proj.bias", "[64]"},
+      {"model.layers.1.mlp.gate.weight", "[12, 64]"},
+      {"model.layers.0.mlp.experts.11.down_proj.weight", "[64, 40]"},
+      {"model.layers.0.mlp.shared_expert_gate.weight", "[1, 64]"}};
+  for (const auto &[tensor, shape] : cases)
+    EXPECT_TRUE(badTensors("qwen2_moe-a",
+                           [&](Json &header) { header.erase(tensor); },
+                           code::missingTensor, 1, {tensor, shape}));
+}
+
+TEST(TensorRejectionTest, UnexpectedTensors) {
+  const char *tensors[] = {"model.layers.3.input_layernorm.weight",
+                           "model.layers.0.mlp.experts.16.up_proj.weight",
+                           "model.layers.0.self_attn.q_proj.bias", "extra"};
+  for (const char *tensor : tensors)
+    EXPECT_TRUE(badTensors("olmoe-a",
+                           [&](Json &header) {
+                             header[tensor] = {{"dtype", "BF16"},
+                                               {"shape", {3, 5}}};
+                           },
+                           code::unexpectedTensor, 1, {tensor, "[3, 5]"}));
+}
+
+TEST(TensorRejectionTest, MisshapenTensors) {
+  const std::tuple<const char *, Json, const char *, const char *> cases[] = {
+      {"model.embed_tokens.weight", {255, 64}, "[256, 64]", "[255, 64]"},
+      {"model.layers.1.self_attn.q_proj.weight", {64}, "[64, 64]", "[64]"},
+      {"model.layers.1.self_attn.k_norm.weight", {16}, "[64]", "[16]"},
+      {"model.layers.0.mlp.experts.7.up_proj.weight",
+       {64, 48},
+       "[48, 64]",
+       "[64, 48]"}};
+  for (const auto &[tensor, shape, expected, found] : cases)
+    EXPECT_TRUE(badTensors("olmoe-a",
+                           [&, &tensor = tensor, &shape = shape](Json &header) {
+                             header[tensor]["shape"] = shape;
+                           },
+                           code::wrongShape, 1, {tensor, expected, found}));
+}
+
+TEST(TensorRejectionTest, TensorsOfOtherTypes) {
+  const char *tensor = "model.layers.0.mlp.experts.7.up_proj.weight";
+  auto setType = [&](const char *type) {
+    return [&, type](Json &header) { header[tensor]["dtype"] = type; };
+  };
+  EXPECT_TRUE(badTensors("olmoe-a", setType("F8_E4M3"),
+                         code::unsupportedElements, 3, {tensor, "F8_E4M3"}));
+  EXPECT_TRUE(badTensors("olmoe-a", setType("I32"), code::wrongElements, 1,
+                         {tensor, "I32"}));
+  EXPECT_TRUE(badTensors("olmoe-a", setType("F32"), code::wrongElements, 1,
+                         {tensor, "expert 0"}));
+}
+
+TEST(TensorRejectionTest, ListsAtMostSixteenTensors) {
+  EditedFixture edited("olmoe-a");
+  edited.editTensors([](Json &header) {
+    Json renamed = Json::object();
+    for (const auto &[name, tensor] : header.items())
+      renamed["transformer." + name] = tensor;
+    header = renamed;
+  });
+  Imported imported(edited.write());
+  EXPECT_TRUE(imported.failsWith(code::missingTensor, 1,
+                                 {"model.embed_tokens.weight"}));
+  EXPECT_LE(imported.diagnostics.numErrors(), 16u);
+}
+
+TEST(TensorRejectionTest, UnreadableCheckpoints) {
+  EditedFixture edited("olmoe-a");
+  edited.write();
+  moec::weights::test::TemporaryDirectory noTensors;
+  noTensors.write("config.json", edited.config.dump());
+  EXPECT_TRUE(Imported(noTensors.path()).failsWith(code::badCheckpoint, 1, {}));
+  noTensors.write("model.safetensors", "not a header");
+  EXPECT_TRUE(Imported(noTensors.path()).failsWith(code::badCheckpoint, 1, {}));
+}
+
+// The head of a tied model may be there, buffers of rotary embeddings too.
+TEST(TensorRejectionTest, KnownTensorsAreIgnored) {
+  for (const char *tensor :
+       {"lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"}) {
+    EditedFixture edited("qwen3_moe-c");
+    std::string plain = Imported(edited.write()).text();
+    edited.editTensors([&](Json &header) {
+      header[tensor] = {{"dtype", "F32"}, {"shape", {16}}};
+    });
+    Imported imported(edited.write());
+    EXPECT_EQ(imported.text(), plain) << imported.messages();
+  }
+}
