@@ -56,9 +56,10 @@ makeMachine(const TargetSpec &spec) {
   if (!target)
     return failure(error);
   llvm::TargetOptions options;
-  // A product and a sum stay two operations unless the IR says fma: results
-  // must not depend on what the optimiser sees.
-  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  // A product and a sum stay two operations, since results must not depend on
+  // what the optimiser sees, but `vector.fma` (LLVM's fmuladd) is one: Strict
+  // would take it apart, which costs an instruction and a register each.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
       triple, spec.cpu, spec.features, options, llvm::Reloc::PIC_, std::nullopt,
       llvm::CodeGenOptLevel::Aggressive));
