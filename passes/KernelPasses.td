@@ -96,10 +96,10 @@ def LowerMatmulPass : Pass<"moe-cpu-lower-matmul", "::mlir::ModuleOp"> {
 }
 
 def LowerNormalizationPass : Pass<"moe-cpu-lower-normalization", "::mlir::ModuleOp"> {
-  let summary = "RMS norms as vector code";
+  let summary = "norms as vector code";
   let description = [{
-    Does: replaces every `nn.rms_norm` by tasks of some rows each. The squares are summed in an order that depends on the size alone:
-    four vectors side by side, added up as a tree.
+    Does: replaces every `nn.rms_norm` and `nn.layer_norm` by tasks of some rows each. Sums are taken in an order that depends on the size
+    alone: four vectors side by side, added up as a tree.
     Requires: `moe.target` on the module.
     Leaves: `scf.forall`, `scf`, `vector`, `arith` and `math` ops. Rounding to bf16 is `arith.truncf`, which `arith-expand` can expand.
     Rejects: operands that are not memrefs of static width with adjacent elements; a module without `moe.target`.
@@ -121,9 +121,9 @@ def LowerRopePass : Pass<"moe-cpu-lower-rope", "::mlir::ModuleOp"> {
 }
 
 def LowerRowsPass : Pass<"moe-cpu-lower-rows", "::mlir::ModuleOp"> {
-  let summary = "gathers of rows and token slots as vector code";
+  let summary = "copies of rows and token slots as vector code";
   let description = [{
-    Does: replaces every `nn.gather_rows`, whose table may be packed, and every `nn.token_slots`.
+    Does: replaces every `nn.gather_rows`, whose table may be packed, every `nn.join_heads` and every `nn.token_slots`.
     Requires: `moe.target` on the module; indices within the table; sequence offsets that ascend within the tokens.
     Leaves: `scf.forall`, `scf`, `vector` and `arith` ops.
     Rejects: operands that are not memrefs of static width with adjacent elements; a table of rank 3 or 4 that is not a packed matrix of

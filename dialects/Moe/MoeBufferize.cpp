@@ -140,6 +140,8 @@ void moec::registerBufferization(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, nn::NnDialect *) {
     using namespace nn;
     RmsNormOp::attachInterface<DpsModel<RmsNormOp>>(*context);
+    LayerNormOp::attachInterface<DpsModel<LayerNormOp>>(*context);
+    JoinHeadsOp::attachInterface<DpsModel<JoinHeadsOp>>(*context);
     RopeOp::attachInterface<DpsModel<RopeOp>>(*context);
     GatherRowsOp::attachInterface<DpsModel<GatherRowsOp>>(*context);
     TokenSlotsOp::attachInterface<DpsModel<TokenSlotsOp>>(*context);

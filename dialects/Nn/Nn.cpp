@@ -12,6 +12,8 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::nn;
@@ -92,6 +94,12 @@ static LogicalResult verifyState(Operation *op, OperandRange state) {
 //===----------------------------------------------------------------------===//
 
 void RmsNormOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void LayerNormOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+}
+void JoinHeadsOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+}
 void RopeOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
 void GatherRowsOp::getEffects(Effects &effects) {
   getDpsEffects(*this, effects);
@@ -137,18 +145,30 @@ static Type i32(Operation *op) {
 }
 static Type f32(Operation *op) { return Float32Type::get(op->getContext()); }
 
-LogicalResult RmsNormOp::verify() {
-  if (failed(verifyOneOut(*this)) ||
-      failed(verifyShape(*this, getX(), "x", {kAny, kAny})))
+/// What norms have in common; the additional operands have an element for each
+/// of a chunk.
+template <typename Norm>
+static LogicalResult
+verifyNorm(Norm op, ArrayRef<std::pair<Value, StringRef>> operands) {
+  if (failed(verifyOneOut(op)) ||
+      failed(verifyShape(op, op.getX(), "x", {kAny, kAny})))
     return failure();
-  int64_t width = dim(getX(), 1), size = getSize();
+  int64_t width = dim(op.getX(), 1), size = op.getSize();
   if (size < 1 || width % size)
-    return emitOpError("size must divide the width ")
+    return op.emitOpError("size must divide the width ")
            << width << ", got " << size;
-  if (getWeight() &&
-      failed(verifyShape(*this, getWeight(), "weight", {size}, f32(*this))))
-    return failure();
-  return verifyShape(*this, getOuts()[0], "output", {kAny, width});
+  for (auto [value, name] : operands)
+    if (value && failed(verifyShape(op, value, name, {size}, f32(op))))
+      return failure();
+  return verifyShape(op, op.getOuts()[0], "output", {kAny, width});
+}
+
+LogicalResult RmsNormOp::verify() {
+  return verifyNorm(*this, {{getWeight(), "weight"}});
+}
+
+LogicalResult LayerNormOp::verify() {
+  return verifyNorm(*this, {{getWeight(), "weight"}, {getBias(), "bias"}});
 }
 
 LogicalResult RopeOp::verify() {
@@ -166,7 +186,43 @@ LogicalResult RopeOp::verify() {
   if (2 * dim(getTable(), 2) > size)
     return emitOpError("turns ")
            << 2 * dim(getTable(), 2) << " elements of heads of only " << size;
+  int64_t last = size - 2 * dim(getTable(), 2), offset = getOffset();
+  if (offset < 0 || offset > last)
+    return emitOpError("offset must be from 0 to ")
+           << last << ", where the elements to turn fit, got " << offset;
   return verifyShape(*this, getOuts()[0], "output", {kAny, width});
+}
+
+bool JoinHeadsOp::isLent(unsigned input) {
+  return dim(getIns()[input], 1) == getSizes()[input];
+}
+
+LogicalResult JoinHeadsOp::verify() {
+  if (failed(verifyOneOut(*this)))
+    return failure();
+  size_t inputs = getIns().size();
+  int64_t heads = getHeads(), width = 0;
+  if (!inputs || getSizes().size() != inputs || getOffsets().size() != inputs ||
+      getCounts().size() != inputs)
+    return emitOpError("needs a size, an offset and a count for each of its ")
+           << inputs << " inputs";
+  if (heads < 1)
+    return emitOpError("heads must be at least 1, got ") << heads;
+  for (auto [i, in] : llvm::enumerate(getIns())) {
+    int64_t size = getSizes()[i], offset = getOffsets()[i],
+            count = getCounts()[i];
+    if (failed(verifyShape(*this, in, "input", {kAny, kAny})))
+      return failure();
+    if (size < 1 || (dim(in, 1) != size && dim(in, 1) != heads * size))
+      return emitOpError("input ")
+             << i << " must have 1 or " << heads << " heads of " << size
+             << " elements, got a width of " << dim(in, 1);
+    if (offset < 0 || count < 1 || offset > size - count)
+      return emitOpError("takes ") << count << " elements from " << offset
+                                   << " on of heads of " << size;
+    width += count;
+  }
+  return verifyShape(*this, getOuts()[0], "output", {kAny, heads * width});
 }
 
 LogicalResult GatherRowsOp::verify() {
@@ -224,6 +280,15 @@ LogicalResult AttentionOp::verify() {
   int64_t window = getWindow();
   if (window < 0)
     return emitOpError("window must not be negative, got ") << window;
+  if (int64_t chunk = getChunk(); chunk < 0)
+    return emitOpError("chunk must not be negative, got ") << chunk;
+  if (double softcap = getSoftcap().convertToDouble();
+      !(softcap >= 0) || !std::isfinite(softcap))
+    return emitOpError("softcap must be finite and not negative, got ")
+           << softcap;
+  if (getSinks() &&
+      failed(verifyShape(*this, getSinks(), "sinks", {heads}, f32(*this))))
+    return failure();
   auto state = dyn_cast<StateType>(getState()[0].getType());
   if (!state)
     return success();

@@ -81,19 +81,58 @@ def Nn_RmsNormOp : Nn_ComputeOp<"rms_norm", [AttrSizedOperandSegments]> {
   }];
 }
 
+def Nn_LayerNormOp : Nn_ComputeOp<"layer_norm", [AttrSizedOperandSegments]> {
+  let summary = "layer normalisation over the last dimension";
+  let description = [{
+    `y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * weight + bias` over chunks of `size` elements of the last dimension, in f32,
+    rounded once to the output's element type.
+
+    ins: `x` [T, D], optional `weight` f32 [size], optional `bias` f32 [size]; outs: `y` [T, D]; D is a multiple of size.
+  }];
+  let arguments = (ins Nn_Shaped:$x, Optional<Nn_Shaped>:$weight, Optional<Nn_Shaped>:$bias,
+                       Variadic<Nn_Shaped>:$outs, I64Attr:$size, F64Attr:$eps);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $x `:` type($x) `)` (`weight` `(` $weight^ `:` type($weight) `)`)?
+    (`bias` `(` $bias^ `:` type($bias) `)`)? `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
 def Nn_RopeOp : Nn_ComputeOp<"rope"> {
   let summary = "rotary position embedding of heads";
   let description = [{
-    Turns the pairs (i, i + d/2) of the first d elements of each head of `size` elements by the angle of the token's position; d is the
-    width of the table. The rest of the head is copied.
+    Turns d elements of each head of `size` elements, from element `offset` on, by the angle of the token's position; d is twice the
+    width of the table. A pair are elements i and i + d/2 of these, or, `interleaved`, the neighbours 2i and 2i + 1. The rest of the head is
+    copied.
 
     ins: `x` [T, heads * size], `table` f32 [positions, 2, d/2] (`moe.rope_table`), `positions` i32 [T]; outs: like x.
   }];
   let arguments = (ins Nn_Shaped:$x, Nn_Shaped:$table, Nn_Shaped:$positions,
-                       Variadic<Nn_Shaped>:$outs, I64Attr:$size);
+                       Variadic<Nn_Shaped>:$outs, I64Attr:$size,
+                       DefaultValuedAttr<I64Attr, "0">:$offset,
+                       DefaultValuedAttr<BoolAttr, "false">:$interleaved);
   let assemblyFormat = [{
     attr-dict `ins` `(` $x `,` $table `,` $positions `:` type($x) `,` type($table) `,` type($positions) `)`
     `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+def Nn_JoinHeadsOp : Nn_ComputeOp<"join_heads", [AttrSizedOperandSegments]> {
+  let summary = "rows whose heads are put together from parts of other heads";
+  let description = [{
+    Head h of the output has, one after another, for every input i, `counts[i]` elements from `offsets[i]` on of head h of that
+    input, whose heads have `sizes[i]` elements. An input of a single head lends it to every head of the output.
+
+    ins: each [T, heads * size] or [T, size]; outs: [T, heads * sum of counts].
+  }];
+  let arguments = (ins Variadic<Nn_Shaped>:$ins, Variadic<Nn_Shaped>:$outs, I64Attr:$heads,
+                       DenseI64ArrayAttr:$sizes, DenseI64ArrayAttr:$offsets, DenseI64ArrayAttr:$counts);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $ins `:` type($ins) `)` `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+    /// Whether an input has one head for all heads of the output.
+    bool isLent(unsigned input);
   }];
 }
 
@@ -151,21 +190,27 @@ def Nn_AppendOp : Nn_Op<"append", [
 def Nn_AttentionOp : Nn_ComputeOp<"attention", [AttrSizedOperandSegments]> {
   let summary = "causal attention of the tokens of a step over the state of their sequences";
   let description = [{
-    For a token at position p of its sequence and query head h, over the stored positions j <= p (and j > p - window when there is a window):
+    For a token at position p of its sequence and query head h, over the stored positions j <= p:
     softmax of `scale * q . key_j`, times the values. Query head h reads head `h / (query heads / state heads)` of the state.
     Blocks of 32 positions, aligned to absolute positions, are reduced in ascending order with a running maximum, so
     that the result depends on nothing but the sequence.
 
-    ins: `q` [T, heads * key], `positions` i32 [T], `token_slots` i32 [T]; outs: [T, heads * value].
+    With a `window`, only positions j > p - window count; with a `chunk`, only those of p's own chunk, j >= p - p mod chunk. A `softcap` c
+    turns each score s into `c * tanh(s / c)`. `sinks` holds one more score for each head, that takes part in the softmax and has no value.
+
+    ins: `q` [T, heads * key], `positions` i32 [T], `token_slots` i32 [T], optional `sinks` f32 [heads]; outs: [T, heads * value].
   }];
   let arguments = (ins Nn_Shaped:$q, Nn_Shaped:$positions, Nn_Shaped:$token_slots,
-                       Variadic<Nn_StateOperand>:$state, Variadic<Nn_Shaped>:$outs,
+                       Variadic<Nn_StateOperand>:$state, Optional<Nn_Shaped>:$sinks,
+                       Variadic<Nn_Shaped>:$outs,
                        I64Attr:$heads, I64Attr:$kv_heads, F64Attr:$scale,
-                       DefaultValuedAttr<I64Attr, "0">:$window);
+                       DefaultValuedAttr<I64Attr, "0">:$window,
+                       DefaultValuedAttr<I64Attr, "0">:$chunk,
+                       DefaultValuedAttr<F64Attr, "0.0">:$softcap);
   let assemblyFormat = [{
     attr-dict `ins` `(` $q `,` $positions `,` $token_slots `:` type($q) `,` type($positions) `,`
     type($token_slots) `)` `state` `(` $state `:` type($state) `)`
-    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+    (`sinks` `(` $sinks^ `:` type($sinks) `)`)? `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
   }];
 }
 

@@ -69,6 +69,10 @@ int64_t CallArguments::integer(const char *name, int64_t fallback) {
   return get<int64_t>(name, "an integer", false).value_or(fallback);
 }
 
+std::optional<int64_t> CallArguments::maybeInteger(const char *name) {
+  return get<int64_t>(name, "an integer", false);
+}
+
 std::optional<double> CallArguments::maybeNumber(const char *name) {
   const Datum *value = find(name);
   if (!value)

@@ -31,6 +31,7 @@ public:
   RowsRef rows(const char *name);
   int64_t integer(const char *name);
   int64_t integer(const char *name, int64_t fallback);
+  std::optional<int64_t> maybeInteger(const char *name);
   double number(const char *name);
   std::optional<double> maybeNumber(const char *name);
   std::string text(const char *name);

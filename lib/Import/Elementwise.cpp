@@ -68,7 +68,8 @@ std::optional<RowOp> moec::importer::elementwiseOp(std::string_view name) {
   static constexpr std::pair<std::string_view, RowOp> names[] = {
       {"+", RowOp::Add},    {"-", RowOp::Subtract},  {"*", RowOp::Multiply},
       {"/", RowOp::Divide}, {"max", RowOp::Maximum}, {"min", RowOp::Minimum},
-      {"exp", RowOp::Exp},  {"tanh", RowOp::Tanh},   {"erf", RowOp::Erf}};
+      {"exp", RowOp::Exp},  {"tanh", RowOp::Tanh},   {"erf", RowOp::Erf},
+      {"log", RowOp::Log},  {"floor", RowOp::Floor}};
   for (const auto &[spelling, op] : names)
     if (spelling == name)
       return op;
@@ -76,7 +77,16 @@ std::optional<RowOp> moec::importer::elementwiseOp(std::string_view name) {
 }
 
 unsigned moec::importer::numOperands(RowOp op) {
-  return op == RowOp::Exp || op == RowOp::Tanh || op == RowOp::Erf ? 1 : 2;
+  switch (op) {
+  case RowOp::Exp:
+  case RowOp::Log:
+  case RowOp::Floor:
+  case RowOp::Tanh:
+  case RowOp::Erf:
+    return 1;
+  default:
+    return 2;
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -149,6 +159,10 @@ mlir::Value BodyEmitter::create(const Rows &rows,
     return arith::MinimumFOp::create(builder, loc, operands[0], operands[1]);
   case RowOp::Exp:
     return math::ExpOp::create(builder, loc, operands[0]);
+  case RowOp::Log:
+    return math::LogOp::create(builder, loc, operands[0]);
+  case RowOp::Floor:
+    return math::FloorOp::create(builder, loc, operands[0]);
   case RowOp::Tanh:
     return math::TanhOp::create(builder, loc, operands[0]);
   case RowOp::Erf:

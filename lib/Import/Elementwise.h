@@ -37,6 +37,8 @@ struct Rows final : Object {
     Maximum,
     Minimum,
     Exp,
+    Log,
+    Floor,
     Tanh,
     Erf,
   };

@@ -106,6 +106,11 @@ private:
   std::optional<Datum> lastRows(Arguments arguments);
   std::optional<Datum> linear(Arguments arguments);
   std::optional<Datum> rmsNorm(Arguments arguments);
+  std::optional<Datum> layerNorm(Arguments arguments);
+  std::optional<Datum> parameter(Arguments arguments);
+  std::optional<Datum> positions(Arguments arguments);
+  std::optional<Datum> headPart(Arguments arguments);
+  std::optional<Datum> joinHeads(Arguments arguments);
   std::optional<Datum> ropeTable(Arguments arguments);
   std::optional<Datum> rotate(Arguments arguments);
   std::optional<Datum> attention(Arguments arguments);
@@ -141,7 +146,9 @@ private:
                                     const std::string &role);
   mlir::Value use(const WeightRef &weight, size_t level, ArgumentKind kind);
   mlir::Value layerArgument(Frame &layer, LayerArgument argument);
-  std::optional<mlir::Value> state(int64_t heads, int64_t key, int64_t value);
+  mlir::Value state(int64_t heads, int64_t key, int64_t value);
+  std::optional<mlir::Value> sharedState(CallArguments &arguments,
+                                         int64_t layer);
   std::optional<moe::RoutingAttr> routing(CallArguments &arguments);
   std::optional<mlir::Value> runRegion(Frame &region, const RowsRef &x,
                                        const std::string &function,
@@ -160,6 +167,8 @@ private:
   std::optional<int64_t> currentLayer;
   std::vector<mlir::func::FuncOp> distinctLayers;
   int64_t numStates = 0;
+  /// By layer.
+  std::map<int64_t, llvm::SmallVector<LayerArgument>> attentionStates;
   int64_t inactiveParameters = 0;
 };
 

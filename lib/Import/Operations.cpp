@@ -16,8 +16,6 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
-#include <cmath>
-
 using namespace mlir;
 using namespace moec;
 using namespace moec::importer;
@@ -30,6 +28,11 @@ ModuleBuilder::builtins() {
       {"last_rows", &ModuleBuilder::lastRows},
       {"linear", &ModuleBuilder::linear},
       {"rms_norm", &ModuleBuilder::rmsNorm},
+      {"layer_norm", &ModuleBuilder::layerNorm},
+      {"parameter", &ModuleBuilder::parameter},
+      {"positions", &ModuleBuilder::positions},
+      {"head_part", &ModuleBuilder::headPart},
+      {"join_heads", &ModuleBuilder::joinHeads},
       {"rope_table", &ModuleBuilder::ropeTable},
       {"rotate", &ModuleBuilder::rotate},
       {"attention", &ModuleBuilder::attention},
@@ -230,122 +233,46 @@ std::optional<Datum> ModuleBuilder::rmsNorm(Arguments arguments) {
   return leaf(norm->getResult(0));
 }
 
-//===----------------------------------------------------------------------===//
-// Attention
-//===----------------------------------------------------------------------===//
-
-std::optional<Datum> ModuleBuilder::ropeTable(Arguments arguments) {
-  CallArguments a("rope_table",
-                  {"type", "dims", "theta", "factor", "original_context",
-                   "low_freq_factor", "high_freq_factor", "attention_factor",
-                   "mscale", "mscale_all_dim", "beta_fast", "beta_slow",
-                   "truncate"},
+std::optional<Datum> ModuleBuilder::layerNorm(Arguments arguments) {
+  CallArguments a("layer_norm", {"x", "name", "eps", "size", "bias"},
                   std::move(arguments), evaluator);
-  RopeParameters p;
-  p.type = a.text("type", "default");
-  p.dims = a.integer("dims");
-  p.theta = a.number("theta");
-  p.factor = a.maybeNumber("factor").value_or(p.factor);
-  p.originalContext = a.maybeNumber("original_context").value_or(0);
-  p.lowFrequencyFactor =
-      a.maybeNumber("low_freq_factor").value_or(p.lowFrequencyFactor);
-  p.highFrequencyFactor =
-      a.maybeNumber("high_freq_factor").value_or(p.highFrequencyFactor);
-  p.attentionFactor = a.maybeNumber("attention_factor");
-  p.mscale = a.maybeNumber("mscale");
-  p.mscaleAllDims = a.maybeNumber("mscale_all_dim");
-  p.betaFast = a.maybeNumber("beta_fast").value_or(p.betaFast);
-  p.betaSlow = a.maybeNumber("beta_slow").value_or(p.betaSlow);
-  p.truncate = a.boolean("truncate", true);
-  if (a.failed())
-    return std::nullopt;
-  std::string error;
-  auto frequencies = ropeFrequencies(p, error);
-  if (!frequencies)
-    return evaluator.fail(config.fileName() + ": " + error,
-                          code::valueOutOfRange);
-  auto table = std::make_shared<RopeTable>();
-  table->weight = recipes->ropeTable(*frequencies, summary.maxContext);
-  return ObjectRef(table);
-}
-
-std::optional<Datum> ModuleBuilder::rotate(Arguments arguments) {
-  CallArguments a("rotate", {"x", "table", "size"}, std::move(arguments),
-                  evaluator);
   RowsRef x = a.rows("x");
-  const auto *table = static_cast<const RopeTable *>(
-      a.object("table", Object::Kind::RopeTable, "a rotary table"));
-  int64_t size = a.integer("size");
-  if (frame().kind != Frame::Kind::Layer)
-    a.fail("belongs into a layer");
+  auto name = a.maybeText("name");
+  double eps = a.number("eps");
+  bool hasBias = a.boolean("bias", true);
+  int64_t size = a.integer("size", x ? x->width : 1);
   if (!a.failed() && (size < 1 || x->width % size))
-    a.fail("needs a size of heads that divides the width " +
-           std::to_string(x->width) + ", got " + std::to_string(size));
+    a.fail("needs a size that divides the width " + std::to_string(x->width) +
+           ", got " + std::to_string(size));
   if (a.failed())
     return std::nullopt;
-  int64_t turned = 2 * cast<RankedTensorType>(table->weight.type).getDimSize(2);
-  if (turned > size)
-    return a.fail("turns " + std::to_string(turned) +
-                  " elements of heads of only " + std::to_string(size));
   auto rows = emit(x);
   if (!rows)
     return std::nullopt;
-  mlir::Value tableValue =
-      use(table->weight, frames.size() - 1, ArgumentKind::Table);
+  mlir::Value scale, shift;
+  auto load = [&](const char *part, mlir::Value &value) {
+    auto found = weight(*name + part, {size}, f32, "norm");
+    value = found.value_or(mlir::Value());
+    return found.has_value();
+  };
+  if (name && (!load(".weight", scale) || (hasBias && !load(".bias", shift))))
+    return std::nullopt;
   mlir::Value empty = emptyRows(x->width);
-  auto rope =
-      nn::RopeOp::create(builder, loc(), TypeRange{empty.getType()}, *rows,
-                         tableValue, frame().positions, empty, size);
-  return leaf(rope->getResult(0));
+  auto norm =
+      nn::LayerNormOp::create(builder, loc(), TypeRange{empty.getType()}, *rows,
+                              scale, shift, empty, size, APFloat(eps));
+  return leaf(norm->getResult(0));
 }
 
-/// A state of its own for every attention of every layer.
-std::optional<mlir::Value> ModuleBuilder::state(int64_t heads, int64_t key,
-                                                int64_t value) {
-  auto type = nn::StateType::get(&context, heads, key, value, weightElement,
-                                 summary.maxSequences, summary.maxContext);
-  summary.stateBytes += type.getBlocks() * nn::StateType::blockPositions *
-                        heads * (key + value) *
-                        weightElement.getIntOrFloatBitWidth() / 8;
-  return layerArgument(frame(), {ArgumentKind::State, "", numStates++, type});
-}
-
-std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
-  CallArguments a("attention",
-                  {"q", "k", "v", "heads", "kv_heads", "scale", "window"},
-                  std::move(arguments), evaluator);
-  RowsRef q = a.rows("q"), k = a.rows("k"), v = a.rows("v");
-  int64_t heads = a.integer("heads"), kvHeads = a.integer("kv_heads");
-  auto scale = a.maybeNumber("scale");
-  int64_t window = a.integer("window", 0);
-  if (frame().kind != Frame::Kind::Layer)
-    a.fail("belongs into a layer");
-  if (!a.failed() && (heads < 1 || kvHeads < 1 || heads % kvHeads ||
-                      q->width % heads || v->width % kvHeads ||
-                      k->width != q->width / heads * kvHeads || window < 0))
-    a.fail("does not fit: " + std::to_string(heads) + " heads of queries in " +
-           std::to_string(q->width) + " elements, " + std::to_string(kvHeads) +
-           " of keys in " + std::to_string(k->width) + " and of values in " +
-           std::to_string(v->width) + ", window " + std::to_string(window));
+std::optional<Datum> ModuleBuilder::parameter(Arguments arguments) {
+  CallArguments a("parameter", {"name", "width", "role"}, std::move(arguments),
+                  evaluator);
+  std::string name = a.text("name"), role = a.text("role", "norm");
+  int64_t width = a.integer("width");
   if (a.failed())
     return std::nullopt;
-  auto qRows = emit(q), kRows = emit(k), vRows = emit(v);
-  if (!qRows || !kRows || !vRows)
+  auto value = weight(name, {width}, f32, role);
+  if (!value)
     return std::nullopt;
-  int64_t key = q->width / heads, value = v->width / kvHeads;
-  auto keysAndValues = state(kvHeads, key, value);
-  if (!keysAndValues)
-    return std::nullopt;
-  if (frame().summary)
-    frame().summary->window = window;
-  Frame &f = frame();
-  nn::AppendOp::create(builder, loc(), *kRows, *vRows, f.positions,
-                       f.tokenSlots, ValueRange{*keysAndValues});
-  mlir::Value empty = emptyRows(heads * value);
-  double byDefault = 1.0 / std::sqrt(static_cast<double>(key));
-  auto attention = nn::AttentionOp::create(
-      builder, loc(), TypeRange{empty.getType()}, *qRows, f.positions,
-      f.tokenSlots, ValueRange{*keysAndValues}, ValueRange{empty}, heads,
-      kvHeads, APFloat(scale.value_or(byDefault)), window);
-  return leaf(attention->getResult(0));
+  return ObjectRef(makeColumn(*value));
 }

@@ -41,11 +41,39 @@ static LogicalResult evaluate(RmsNormOp op, Frame<Real> &frame) {
 }
 
 template <typename Real>
+static LogicalResult evaluate(LayerNormOp op, Frame<Real> &frame) {
+  TensorRef<Real> weight, bias;
+  if (op.getWeight())
+    weight = frame.tensor(op.getWeight());
+  if (op.getBias())
+    bias = frame.tensor(op.getBias());
+  return setResult(op, 0, op.getOuts()[0],
+                   layerNorm(*frame.tensor(op.getX()), weight.get(), bias.get(),
+                             op.getSize(), op.getEps().convertToDouble()),
+                   frame);
+}
+
+template <typename Real>
 static LogicalResult evaluate(RopeOp op, Frame<Real> &frame) {
+  RopeShape shape{static_cast<int64_t>(op.getSize()),
+                  static_cast<int64_t>(op.getOffset()), op.getInterleaved()};
   return finish(op, op.getOuts()[0],
                 rope(*frame.tensor(op.getX()), *frame.tensor(op.getTable()),
-                     *frame.tensor(op.getPositions()), op.getSize()),
+                     *frame.tensor(op.getPositions()), shape),
                 frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(JoinHeadsOp op, Frame<Real> &frame) {
+  std::vector<TensorRef<Real>> inputs;
+  std::vector<HeadPart<Real>> parts;
+  for (auto [i, in] : llvm::enumerate(op.getIns())) {
+    inputs.push_back(frame.tensor(in));
+    parts.push_back({inputs.back().get(), op.getSizes()[i], op.getOffsets()[i],
+                     op.getCounts()[i]});
+  }
+  return finish(op, op.getOuts()[0],
+                joinHeads(parts, static_cast<int64_t>(op.getHeads())), frame);
 }
 
 /// Rows of an embedding; a packed one does not say how many of its rows count,
@@ -97,15 +125,19 @@ template <typename Real>
 static LogicalResult evaluate(AttentionOp op, Frame<Real> &frame) {
   if (!isa<StateType>(op.getState()[0].getType()))
     return noSemantics(op);
-  AttentionShape shape{static_cast<int64_t>(op.getHeads()),
-                       op.getScale().convertToDouble(),
-                       static_cast<int64_t>(op.getWindow())};
-  return finish(op, op.getOuts()[0],
-                attention(*frame.state(op.getState()[0]),
-                          *frame.tensor(op.getQ()),
-                          *frame.tensor(op.getPositions()),
-                          *frame.tensor(op.getTokenSlots()), shape),
-                frame);
+  AttentionShape shape{
+      static_cast<int64_t>(op.getHeads()), op.getScale().convertToDouble(),
+      static_cast<int64_t>(op.getWindow()), static_cast<int64_t>(op.getChunk()),
+      op.getSoftcap().convertToDouble()};
+  TensorRef<Real> sinks;
+  if (op.getSinks())
+    sinks = frame.tensor(op.getSinks());
+  return finish(
+      op, op.getOuts()[0],
+      attention(*frame.state(op.getState()[0]), *frame.tensor(op.getQ()),
+                *frame.tensor(op.getPositions()),
+                *frame.tensor(op.getTokenSlots()), sinks.get(), shape),
+      frame);
 }
 
 template <typename Real>
@@ -118,8 +150,9 @@ LogicalResult reference::evaluateNn(Operation *op,
     return success();
   }
   return TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<RmsNormOp, RopeOp, GatherRowsOp, TokenSlotsOp, AppendOp,
-            AttentionOp>([&](auto typed) { return evaluate(typed, frame); })
+      .Case<RmsNormOp, LayerNormOp, RopeOp, JoinHeadsOp, GatherRowsOp,
+            TokenSlotsOp, AppendOp, AttentionOp>(
+          [&](auto typed) { return evaluate(typed, frame); })
       .Default(noSemantics);
 }
 

@@ -60,9 +60,34 @@ Tensor<Real> reference::rmsNorm(const Tensor<Real> &x,
 }
 
 template <typename Real>
+Tensor<Real>
+reference::layerNorm(const Tensor<Real> &x, const Tensor<Real> *weight,
+                     const Tensor<Real> *bias, int64_t size, double eps) {
+  Tensor<Real> y = x;
+  for (int64_t first = 0; first < y.count(); first += size) {
+    Real *chunk = y.reals.data() + first;
+    Real mean = 0, squares = 0;
+    for (int64_t i = 0; i < size; ++i)
+      mean += chunk[i];
+    mean /= size;
+    for (int64_t i = 0; i < size; ++i)
+      squares += (chunk[i] - mean) * (chunk[i] - mean);
+    Real root = std::sqrt(squares / size + static_cast<Real>(eps));
+    for (int64_t i = 0; i < size; ++i) {
+      chunk[i] = (chunk[i] - mean) / root;
+      if (weight)
+        chunk[i] *= weight->reals[i];
+      if (bias)
+        chunk[i] += bias->reals[i];
+    }
+  }
+  return y;
+}
+
+template <typename Real>
 Result<Tensor<Real>>
 reference::rope(const Tensor<Real> &x, const Tensor<Real> &table,
-                const Tensor<Real> &positions, int64_t size) {
+                const Tensor<Real> &positions, RopeShape shape) {
   Status status = checkTokens("positions", positions, x.rows());
   if (!status.ok())
     return status;
@@ -74,11 +99,36 @@ reference::rope(const Tensor<Real> &x, const Tensor<Real> &table,
     if (!status.ok())
       return status;
     const Real *cosines = table.row(position), *sines = cosines + half;
-    for (int64_t head = 0; head < x.width(); head += size)
+    for (int64_t head = shape.offset; head < x.width(); head += shape.size)
       for (int64_t i = 0; i < half; ++i) {
-        Real a = x.row(t)[head + i], b = x.row(t)[head + i + half];
-        y.row(t)[head + i] = a * cosines[i] - b * sines[i];
-        y.row(t)[head + i + half] = b * cosines[i] + a * sines[i];
+        int64_t first = head + (shape.interleaved ? 2 * i : i);
+        int64_t second = first + (shape.interleaved ? 1 : half);
+        Real a = x.row(t)[first], b = x.row(t)[second];
+        y.row(t)[first] = a * cosines[i] - b * sines[i];
+        y.row(t)[second] = b * cosines[i] + a * sines[i];
+      }
+  }
+  return y;
+}
+
+template <typename Real>
+Result<Tensor<Real>>
+reference::joinHeads(const std::vector<HeadPart<Real>> &parts, int64_t heads) {
+  int64_t tokens = parts.front().rows->rows(), width = 0;
+  for (const HeadPart<Real> &part : parts) {
+    Status status = checkTokens("rows", *part.rows, tokens);
+    if (!status.ok())
+      return status;
+    width += part.count;
+  }
+  Tensor<Real> y = realTensor<Real>({tokens, heads * width});
+  for (int64_t t = 0; t < tokens; ++t) {
+    Real *out = y.row(t);
+    for (int64_t h = 0; h < heads; ++h)
+      for (const HeadPart<Real> &part : parts) {
+        bool isLent = part.rows->width() == part.size;
+        const Real *head = part.rows->row(t) + (isLent ? 0 : h * part.size);
+        out = std::copy_n(head + part.offset, part.count, out);
       }
   }
   return y;
@@ -153,21 +203,31 @@ Status reference::append(KeyValues<Real> &state, const Tensor<Real> &keys,
 }
 
 /// One query against the entries of its sequence: softmax of the scaled
-/// products with the keys, times the values. `head` is the state's.
+/// products with the keys, times the values. `head` is the state's; `sink` may
+/// be null.
 template <typename Real>
 static void
 attend(const KeyValues<Real> &state,
        const std::vector<const typename KeyValues<Real>::Entry *> &entries,
-       int64_t head, const Real *q, Real scale, Real *out) {
+       int64_t head, const Real *q, const Real *sink,
+       const AttentionShape &shape, Real *out) {
+  Real scale = static_cast<Real>(shape.scale);
+  Real softcap = static_cast<Real>(shape.softcap);
   std::vector<Real> scores;
   for (const auto *entry : entries) {
     const Real *key = entry->first.data() + head * state.key;
     Real sum = 0;
     for (int64_t i = 0; i < state.key; ++i)
       sum += q[i] * key[i];
-    scores.push_back(scale * sum);
+    Real score = scale * sum;
+    scores.push_back(softcap != 0 ? softcap * std::tanh(score / softcap)
+                                  : score);
   }
   Real largest = *std::max_element(scores.begin(), scores.end()), total = 0;
+  if (sink) {
+    largest = std::max(largest, *sink);
+    total = std::exp(*sink - largest);
+  }
   for (Real &score : scores)
     total += score = std::exp(score - largest);
   for (size_t j = 0; j < entries.size(); ++j) {
@@ -181,9 +241,13 @@ attend(const KeyValues<Real> &state,
 template <typename Real>
 static Result<std::vector<const typename KeyValues<Real>::Entry *>>
 visibleEntries(const KeyValues<Real> &state, int64_t slot, int64_t position,
-               int64_t window) {
+               const AttentionShape &shape) {
   std::vector<const typename KeyValues<Real>::Entry *> visible;
-  int64_t first = window ? std::max<int64_t>(0, position - window + 1) : 0;
+  int64_t first = 0;
+  if (shape.window)
+    first = std::max(first, position - shape.window + 1);
+  if (shape.chunk)
+    first = std::max(first, position - position % shape.chunk);
   for (int64_t j = first; j <= position; ++j) {
     auto found = state.entries.find({slot, j});
     if (found == state.entries.end())
@@ -201,7 +265,7 @@ template <typename Real>
 Result<Tensor<Real>>
 reference::attention(const KeyValues<Real> &state, const Tensor<Real> &q,
                      const Tensor<Real> &positions, const Tensor<Real> &slots,
-                     AttentionShape shape) {
+                     const Tensor<Real> *sinks, AttentionShape shape) {
   Status status = checkPlaces(state, q.rows(), positions, slots);
   if (!status.ok())
     return status;
@@ -209,12 +273,13 @@ reference::attention(const KeyValues<Real> &state, const Tensor<Real> &q,
   Tensor<Real> out = realTensor<Real>({q.rows(), shape.heads * state.value});
   for (int64_t t = 0; t < q.rows(); ++t) {
     auto entries =
-        visibleEntries(state, slots.ints[t], positions.ints[t], shape.window);
+        visibleEntries(state, slots.ints[t], positions.ints[t], shape);
     if (!entries)
       return entries.status();
     for (int64_t h = 0; h < shape.heads; ++h)
       attend(state, *entries, h / shared, q.row(t) + h * state.key,
-             static_cast<Real>(shape.scale), out.row(t) + h * state.value);
+             sinks ? &sinks->reals[h] : nullptr, shape,
+             out.row(t) + h * state.value);
   }
   return out;
 }
@@ -222,9 +287,14 @@ reference::attention(const KeyValues<Real> &state, const Tensor<Real> &q,
 #define INSTANTIATE(Real)                                                      \
   template Tensor<Real> reference::rmsNorm<Real>(                              \
       const Tensor<Real> &, const Tensor<Real> *, int64_t, double, double);    \
+  template Tensor<Real> reference::layerNorm<Real>(                            \
+      const Tensor<Real> &, const Tensor<Real> *, const Tensor<Real> *,        \
+      int64_t, double);                                                        \
+  template Result<Tensor<Real>> reference::joinHeads<Real>(                    \
+      const std::vector<HeadPart<Real>> &, int64_t);                           \
   template Result<Tensor<Real>> reference::rope<Real>(                         \
       const Tensor<Real> &, const Tensor<Real> &, const Tensor<Real> &,        \
-      int64_t);                                                                \
+      RopeShape);                                                              \
   template Result<Tensor<Real>> reference::gatherRows<Real>(                   \
       const Matrix<Real> &, const Tensor<Real> &);                             \
   template Result<Tensor<Real>> reference::tokenSlots<Real>(                   \
@@ -234,7 +304,7 @@ reference::attention(const KeyValues<Real> &state, const Tensor<Real> &q,
       const Tensor<Real> &, const Tensor<Real> &);                             \
   template Result<Tensor<Real>> reference::attention<Real>(                    \
       const KeyValues<Real> &, const Tensor<Real> &, const Tensor<Real> &,     \
-      const Tensor<Real> &, AttentionShape);
+      const Tensor<Real> &, const Tensor<Real> *, AttentionShape);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -27,11 +27,37 @@ template <typename Real>
 Tensor<Real> rmsNorm(const Tensor<Real> &x, const Tensor<Real> *weight,
                      int64_t size, double eps, double offset);
 
-/// Turns the heads of `size` elements; table is [positions, 2, d/2].
+/// (x - mean) / sqrt(variance + eps) * weight + bias over chunks of `size`;
+/// without weight or bias, that step is left out.
 template <typename Real>
-weights::Result<Tensor<Real>> rope(const Tensor<Real> &x,
-                                   const Tensor<Real> &table,
-                                   const Tensor<Real> &positions, int64_t size);
+Tensor<Real> layerNorm(const Tensor<Real> &x, const Tensor<Real> *weight,
+                       const Tensor<Real> *bias, int64_t size, double eps);
+
+/// Which pairs of a head are turned.
+struct RopeShape {
+  int64_t size;     ///< Elements of a head.
+  int64_t offset;   ///< The first that is turned.
+  bool interleaved; ///< Neighbours are pairs, not elements d/2 apart.
+};
+
+/// Turns heads; table is [positions, 2, d/2].
+template <typename Real>
+weights::Result<Tensor<Real>>
+rope(const Tensor<Real> &x, const Tensor<Real> &table,
+     const Tensor<Real> &positions, RopeShape shape);
+
+/// A part of every head of some rows.
+template <typename Real> struct HeadPart {
+  const Tensor<Real> *rows;
+  int64_t size;          ///< Elements of a head.
+  int64_t offset, count; ///< What is taken of it.
+};
+
+/// Heads put together from the parts, in order; rows of one head lend it to
+/// every head.
+template <typename Real>
+weights::Result<Tensor<Real>>
+joinHeads(const std::vector<HeadPart<Real>> &parts, int64_t heads);
 
 template <typename Real>
 weights::Result<Tensor<Real>> gatherRows(const Matrix<Real> &table,
@@ -61,14 +87,17 @@ struct AttentionShape {
   int64_t heads;
   double scale;
   int64_t window; ///< 0: none
+  int64_t chunk;  ///< 0: none
+  double softcap; ///< 0: none
 };
 
-/// Causal attention of every token over the positions of its slot.
+/// Causal attention of every token over the positions of its slot; `sinks` may
+/// be null.
 template <typename Real>
 weights::Result<Tensor<Real>>
 attention(const KeyValues<Real> &state, const Tensor<Real> &q,
           const Tensor<Real> &positions, const Tensor<Real> &slots,
-          AttentionShape shape);
+          const Tensor<Real> *sinks, AttentionShape shape);
 
 } // namespace moec::reference
 

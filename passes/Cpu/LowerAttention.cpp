@@ -89,6 +89,7 @@ private:
   Value lengthOfRun(Value token, Value to);
   void start(Run run, Value head);
   void visit(Run run, StateBlock block, Value base);
+  Value capped(Value score);
   void update(Run run, Value base, Value row);
   void addValues(Run run, StateBlock block, Value base, int64_t rows,
                  Value row);
@@ -97,6 +98,10 @@ private:
   Value position(Run run, Value row) {
     return b.add(run.position, b.div(row, cut.heads));
   }
+  /// Whether a token may not see what came long before it.
+  bool isLimited() { return op.getWindow() || op.getChunk(); }
+  Value firstVisible(Value position);
+  Value endOfReaders(Value base);
   std::pair<Value, Value> visible(Run run, Value base, Value row);
   void forRows(Run run, Value head,
                llvm::function_ref<void(Value row, Value token, Value head)>);
@@ -172,15 +177,38 @@ void AttentionBuilder::forRows(
 // Blocks
 //===----------------------------------------------------------------------===//
 
+/// The first position that the token at `position` sees; it never falls from
+/// one token to the next.
+Value AttentionBuilder::firstVisible(Value position) {
+  Value first = b.index(0);
+  if (int64_t window = op.getWindow())
+    first = b.max(b.sub(position, b.index(window - 1)), first);
+  if (int64_t chunk = op.getChunk())
+    first = b.max(b.mul(b.div(position, chunk), chunk), first);
+  return first;
+}
+
+/// The first position whose token sees nothing of the block at `base`, of those
+/// behind the block.
+Value AttentionBuilder::endOfReaders(Value base) {
+  Value last = b.add(base, State::positions - 1), end;
+  if (int64_t window = op.getWindow())
+    end = b.add(last, window);
+  if (int64_t chunk = op.getChunk()) {
+    Value next = b.mul(b.add(b.div(last, chunk), 1), chunk);
+    end = end ? b.min(end, next) : next;
+  }
+  return end;
+}
+
 /// The lanes from and to of the block at `base` that a row sees. Where it sees
 /// none, they are in no order.
 std::pair<Value, Value> AttentionBuilder::visible(Run run, Value base,
                                                   Value row) {
-  int64_t window = op.getWindow();
-  Value end = b.sub(b.add(position(run, row), 1), base);
-  Value from = b.index(0);
-  if (window)
-    from = b.max(b.sub(end, b.index(window)), from);
+  Value at = position(run, row), from = b.index(0);
+  if (isLimited())
+    from = b.max(b.sub(firstVisible(at), base), from);
+  Value end = b.sub(b.add(at, 1), base);
   return {from, b.min(end, b.index(State::positions))};
 }
 
@@ -197,8 +225,14 @@ void AttentionBuilder::start(Run run, Value head) {
     b.forChunks(state.value, 4, [&](Value at, int64_t size) {
       b.store(b.f32Splat(0.0, size), tiles.sums, {row, at});
     });
-    b.store(b.f32Splat(0.0, b.lanes), totals, {row, b.index(0)});
-    memref::StoreOp::create(b, b.f32(lowest), maxima, row);
+    Value total = b.f32Splat(0.0, b.lanes), maximum = b.f32(lowest);
+    // A sink is a score that comes first, in lane 0, and whose value is 0.
+    if (Value sinks = op.getSinks()) {
+      maximum = memref::LoadOp::create(b, sinks, head);
+      total = vector::InsertOp::create(b, b.f32(1.0), total, 0);
+    }
+    b.store(total, totals, {row, b.index(0)});
+    memref::StoreOp::create(b, maximum, maxima, row);
   });
 }
 
@@ -206,11 +240,8 @@ void AttentionBuilder::start(Run run, Value head) {
 void AttentionBuilder::visit(Run run, StateBlock block, Value base) {
   Value first = b.max(b.sub(base, run.position), b.index(0));
   Value end = run.count;
-  if (int64_t window = op.getWindow()) {
-    // The last token that sees the last position of the block.
-    Value last = b.add(base, State::positions + window - 2);
-    end = b.min(end, b.sub(b.add(last, 1), run.position));
-  }
+  if (isLimited())
+    end = b.min(end, b.sub(endOfReaders(base), run.position));
   Value from = b.mul(first, cut.heads), to = b.mul(end, cut.heads);
   tiles.forTiles(from, to, [&](int64_t rows, Value row) {
     tiles.score(rows, row, block);
@@ -221,6 +252,16 @@ void AttentionBuilder::visit(Run run, StateBlock block, Value base) {
   });
 }
 
+/// cap * tanh(score / cap), where there is a cap.
+Value AttentionBuilder::capped(Value score) {
+  double softcap = op.getSoftcap().convertToDouble();
+  if (softcap == 0)
+    return score;
+  Value cap = b.f32Splat(softcap, b.lanes);
+  Value part = math::TanhOp::create(b, arith::DivFOp::create(b, score, cap));
+  return arith::MulFOp::create(b, cap, part);
+}
+
 /// Turns a row's scores into exponentials relative to its new maximum, and
 /// scales its sums to that.
 void AttentionBuilder::update(Run run, Value base, Value row) {
@@ -229,7 +270,7 @@ void AttentionBuilder::update(Run run, Value base, Value row) {
     Value cast = arith::IndexCastOp::create(b, b.getI32Type(), number);
     return b.broadcast(cast, b.lanes);
   };
-  Value first = op.getWindow() ? i32(from) : Value(), end = i32(to);
+  Value first = isLimited() ? i32(from) : Value(), end = i32(to);
   Values scores;
   for (int64_t at = 0; at < State::positions; at += b.lanes) {
     auto numbers = llvm::to_vector_of<int32_t>(llvm::seq(at, at + b.lanes));
@@ -240,8 +281,9 @@ void AttentionBuilder::update(Run run, Value base, Value row) {
       seen = arith::AndIOp::create(
           b, seen,
           arith::CmpIOp::create(b, arith::CmpIPredicate::sge, lanes, first));
+    Value score = b.load(tiles.scores, {row, b.index(at)}, b.lanes);
     scores.push_back(arith::SelectOp::create(
-        b, seen, b.load(tiles.scores, {row, b.index(at)}, b.lanes),
+        b, seen, capped(score),
         b.f32Splat(-std::numeric_limits<double>::infinity(), b.lanes)));
   }
   auto larger = [&](Value lhs, Value rhs) { return b.larger(lhs, rhs); };
@@ -291,7 +333,7 @@ void AttentionBuilder::addValues(Run run, StateBlock block, Value base,
   auto less = [&](Value lhs, Value rhs) -> Value {
     return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, lhs, rhs);
   };
-  if (op.getWindow())
+  if (isLimited())
     b.ifThen(less(from, common), [&] { alone(b.index(0), common); });
   tiles.accumulate(rows, row, block, common, commonEnd);
   b.ifThen(less(commonEnd, lastEnd),
@@ -314,15 +356,10 @@ void AttentionBuilder::finish(Run run, Value head) {
 }
 
 void AttentionBuilder::build(Value head, Value from, Value to) {
-  int64_t window = op.getWindow();
   int64_t heads = op.getHeads() / state.heads;
   forRuns(from, to, [&](Run run) {
     start(run, head);
-    Value firstBlock = b.index(0);
-    if (window)
-      firstBlock =
-          b.div(b.max(b.sub(run.position, b.index(window - 1)), b.index(0)),
-                State::positions);
+    Value firstBlock = b.div(firstVisible(run.position), State::positions);
     Value end = b.ceilDiv(b.add(run.position, run.count), State::positions);
     b.forLoop(firstBlock, end, 1, [&](Value number) {
       StateBlock block{state.block(b, run.slot, number), b.div(head, heads)};

@@ -1,8 +1,8 @@
-//===- LowerNormalization.cpp - RMS norms as vector code ------------------===//
+//===- LowerNormalization.cpp - Norms as vector code ----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A chunk of a row is read twice: for its sum of squares, and to scale it. The
+// A chunk of a row is read once for each of its sums, and once to scale it. A
 // sum runs in a few vectors side by side, since one addition waits for the one
 // before it; they are added up as a tree.
 //
@@ -24,16 +24,17 @@ namespace moec {
 using namespace mlir;
 using namespace moec;
 
-/// Vectors in which the squares are summed.
+/// Vectors in which a sum is taken.
 static constexpr int64_t kSums = 4;
 
-/// The sum of the squares of the `size` elements from `column` on.
-static Value sumOfSquares(VectorBuilder &b, Value x, Value row, Value column,
-                          int64_t size) {
+/// The sum over the `size` elements from `column` on; `add` adds a vector of
+/// them to a part of the sum.
+static Value sumOver(VectorBuilder &b, Value x, Value row, Value column,
+                     int64_t size,
+                     function_ref<Value(Value v, Value sum)> add) {
   int64_t step = kSums * b.lanes, looped = size / step * step;
-  auto square = [&](Value offset, int64_t width, Value sum) {
-    Value v = b.load(x, {row, b.add(column, offset)}, width);
-    return b.fma(v, v, sum);
+  auto part = [&](Value offset, int64_t width, Value sum) {
+    return add(b.load(x, {row, b.add(column, offset)}, width), sum);
   };
   SmallVector<Value> sums(std::min(kSums, size / b.lanes),
                           b.f32Splat(0.0, b.lanes));
@@ -43,7 +44,7 @@ static Value sumOfSquares(VectorBuilder &b, Value x, Value row, Value column,
                        SmallVector<Value> next;
                        for (auto [i, sum] : llvm::enumerate(carried))
                          next.push_back(
-                             square(b.add(from, i * b.lanes), b.lanes, sum));
+                             part(b.add(from, i * b.lanes), b.lanes, sum));
                        return next;
                      });
   auto plus = [&](Value lhs, Value rhs) -> Value {
@@ -53,14 +54,23 @@ static Value sumOfSquares(VectorBuilder &b, Value x, Value row, Value column,
   for (auto [i, chunk] : llvm::enumerate(chunksOf(size - looped, b.lanes))) {
     Value offset = b.index(looped + chunk.offset);
     if (chunk.size == b.lanes)
-      sums[i] = square(offset, chunk.size, sums[i]);
+      sums[i] = part(offset, chunk.size, sums[i]);
     else
       parts.push_back(b.reduce(
-          square(offset, chunk.size, b.f32Splat(0.0, chunk.size)), plus));
+          part(offset, chunk.size, b.f32Splat(0.0, chunk.size)), plus));
   }
   if (!sums.empty())
     parts.insert(parts.begin(), b.reduce(sums, plus));
   return b.tree(parts, plus);
+}
+
+/// 1 / sqrt(sum / size + eps).
+static Value inverseRoot(VectorBuilder &b, Value sum, int64_t size,
+                         const APFloat &eps) {
+  Value mean = arith::DivFOp::create(b, sum, b.f32(size));
+  Value root = math::SqrtOp::create(
+      b, arith::AddFOp::create(b, mean, b.f32(eps.convertToDouble())));
+  return arith::DivFOp::create(b, b.f32(1.0), root);
 }
 
 /// Normalises the elements of `row` from `column` on.
@@ -69,11 +79,9 @@ static void normalise(VectorBuilder &b, nn::RmsNormOp op, Value row,
   Value x = op.getX(), weight = op.getWeight(), y = op.getOuts()[0];
   int64_t size = op.getSize();
   double offset = op.getOffset().convertToDouble();
-  Value mean = arith::DivFOp::create(b, sumOfSquares(b, x, row, column, size),
-                                     b.f32(size));
-  Value root = math::SqrtOp::create(
-      b, arith::AddFOp::create(b, mean, b.f32(op.getEps().convertToDouble())));
-  Value inverse = arith::DivFOp::create(b, b.f32(1.0), root);
+  Value squares = sumOver(b, x, row, column, size,
+                          [&](Value v, Value sum) { return b.fma(v, v, sum); });
+  Value inverse = inverseRoot(b, squares, size, op.getEps());
   b.forChunks(size, kSums, [&](Value at, int64_t width) {
     Value place = b.add(column, at);
     Value v = b.load(x, {row, place}, width);
@@ -88,18 +96,51 @@ static void normalise(VectorBuilder &b, nn::RmsNormOp op, Value row,
   });
 }
 
-namespace {
-struct LowerRmsNorm : OpRewritePattern<nn::RmsNormOp> {
-  using OpRewritePattern::OpRewritePattern;
+static void normalise(VectorBuilder &b, nn::LayerNormOp op, Value row,
+                      Value column) {
+  Value x = op.getX(), weight = op.getWeight(), bias = op.getBias();
+  int64_t size = op.getSize();
+  Value sum =
+      sumOver(b, x, row, column, size, [&](Value v, Value sum) -> Value {
+        return arith::AddFOp::create(b, sum, v);
+      });
+  Value mean = arith::DivFOp::create(b, sum, b.f32(size));
+  auto distance = [&](Value v) -> Value {
+    int64_t width = cast<VectorType>(v.getType()).getDimSize(0);
+    return arith::SubFOp::create(b, v, b.broadcast(mean, width));
+  };
+  Value squares = sumOver(b, x, row, column, size, [&](Value v, Value sum) {
+    Value d = distance(v);
+    return b.fma(d, d, sum);
+  });
+  Value inverse = inverseRoot(b, squares, size, op.getEps());
+  b.forChunks(size, kSums, [&](Value at, int64_t width) {
+    Value place = b.add(column, at);
+    Value v = distance(b.load(x, {row, place}, width));
+    v = arith::MulFOp::create(b, v, b.broadcast(inverse, width));
+    if (weight)
+      v = arith::MulFOp::create(b, v, b.load(weight, {at}, width));
+    if (bias)
+      v = arith::AddFOp::create(b, v, b.load(bias, {at}, width));
+    b.store(v, op.getOuts()[0], {row, place});
+  });
+}
 
-  LogicalResult matchAndRewrite(nn::RmsNormOp op,
+namespace {
+template <typename Norm> struct LowerNorm : OpRewritePattern<Norm> {
+  using OpRewritePattern<Norm>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(Norm op,
                                 PatternRewriter &rewriter) const override {
-    Value x = op.getX(), weight = op.getWeight(), y = op.getOuts()[0];
+    Value x = op.getX(), y = op.getOuts()[0];
     int64_t lanes = lanesFor(op);
     if (!lanes)
       return rewriter.notifyMatchFailure(op,
                                          "expected moe.target on the module");
-    if (!isRowMajor(x) || !isRowMajor(y) || (weight && !isRowMajor(weight)))
+    // Between x and the outputs there are what scales and shifts.
+    auto between = op->getOperands().drop_front().drop_back();
+    if (!isRowMajor(x) || !isRowMajor(y) ||
+        !llvm::all_of(between, [](Value v) { return isRowMajor(v); }))
       return rewriter.notifyMatchFailure(
           op, "expected memrefs of static width whose rows have no gaps");
 
@@ -113,8 +154,9 @@ struct LowerRmsNorm : OpRewritePattern<nn::RmsNormOp> {
                   [&](Value column) { normalise(b, op, row, column); });
       });
     });
-    remark::passed(op.getLoc(), remark::RemarkOpts::name("RmsNorm").category(
-                                    "moe-cpu-lower-normalization"))
+    remark::passed(op.getLoc(),
+                   remark::RemarkOpts::name(Norm::getOperationName())
+                       .category("moe-cpu-lower-normalization"))
         << remark::reason("norm over {0} of {1} elements, {2} rows in a task",
                           op.getSize(), width, rowsPerTask(width));
     rewriter.eraseOp(op);
@@ -126,9 +168,11 @@ struct LowerNormalization
     : moec::impl::LowerNormalizationPassBase<LowerNormalization> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerRmsNorm>(&getContext());
+    patterns.add<LowerNorm<nn::RmsNormOp>, LowerNorm<nn::LayerNormOp>>(
+        &getContext());
     if (failed(lowerAll(getOperation(), std::move(patterns),
-                        nn::RmsNormOp::getOperationName())))
+                        {nn::RmsNormOp::getOperationName(),
+                         nn::LayerNormOp::getOperationName()})))
       signalPassFailure();
   }
 };

@@ -19,6 +19,24 @@ namespace moec {
 using namespace mlir;
 using namespace moec;
 
+/// The elements first, first + 2, ... of a vector.
+static Value everySecond(VectorBuilder &b, Value vector, int64_t first) {
+  int64_t size = cast<VectorType>(vector.getType()).getDimSize(0) / 2;
+  SmallVector<int64_t> lanes;
+  for (int64_t i = 0; i < size; ++i)
+    lanes.push_back(2 * i + first);
+  return vector::ShuffleOp::create(b, vector, vector, lanes);
+}
+
+/// The elements of two vectors by turns.
+static Value byTurns(VectorBuilder &b, Value even, Value odd) {
+  int64_t size = cast<VectorType>(even.getType()).getDimSize(0);
+  SmallVector<int64_t> lanes;
+  for (int64_t i = 0; i < size; ++i)
+    lanes.append({i, i + size});
+  return vector::ShuffleOp::create(b, even, odd, lanes);
+}
+
 /// Turns the pairs of the head that starts at `column`, and copies the rest.
 /// Both elements of a pair are read before one is written: x and y may be the
 /// same memory.
@@ -26,25 +44,42 @@ static void rotate(VectorBuilder &b, nn::RopeOp op, Value row, Value column,
                    Value position) {
   Value x = op.getX(), y = op.getOuts()[0], table = op.getTable();
   int64_t half = cast<MemRefType>(table.getType()).getDimSize(2);
+  int64_t offset = op.getOffset(), end = offset + 2 * half;
   auto times = [&](Value lhs, Value rhs) -> Value {
     return arith::MulFOp::create(b, lhs, rhs);
   };
   for (Chunk chunk : chunksOf(half, b.lanes)) {
     Value at = b.index(chunk.offset);
-    Value first = b.add(column, chunk.offset), second = b.add(first, half);
     Value cosine = b.load(table, {position, b.index(0), at}, chunk.size);
     Value sine = b.load(table, {position, b.index(1), at}, chunk.size);
+    auto turn = [&](Value u, Value v) -> Value {
+      return arith::SubFOp::create(b, times(u, cosine), times(v, sine));
+    };
+    auto turnOther = [&](Value u, Value v) -> Value {
+      return arith::AddFOp::create(b, times(v, cosine), times(u, sine));
+    };
+    if (op.getInterleaved()) {
+      Value place = b.add(column, offset + 2 * chunk.offset);
+      Value both = b.load(x, {row, place}, 2 * chunk.size);
+      Value u = everySecond(b, both, 0), v = everySecond(b, both, 1);
+      b.store(byTurns(b, turn(u, v), turnOther(u, v)), y, {row, place});
+      continue;
+    }
+    Value first = b.add(column, offset + chunk.offset);
+    Value second = b.add(first, half);
     Value u = b.load(x, {row, first}, chunk.size);
     Value v = b.load(x, {row, second}, chunk.size);
-    b.store(arith::SubFOp::create(b, times(u, cosine), times(v, sine)), y,
-            {row, first});
-    b.store(arith::AddFOp::create(b, times(v, cosine), times(u, sine)), y,
-            {row, second});
+    b.store(turn(u, v), y, {row, first});
+    b.store(turnOther(u, v), y, {row, second});
   }
-  for (Chunk chunk : chunksOf(op.getSize() - 2 * half, b.lanes)) {
-    Value place = b.add(column, 2 * half + chunk.offset);
-    b.store(b.load(x, {row, place}, chunk.size), y, {row, place});
-  }
+  auto copy = [&](int64_t from, int64_t size) {
+    for (Chunk chunk : chunksOf(size, b.lanes)) {
+      Value place = b.add(column, from + chunk.offset);
+      b.store(b.load(x, {row, place}, chunk.size), y, {row, place});
+    }
+  };
+  copy(0, offset);
+  copy(end, op.getSize() - end);
 }
 
 namespace {

@@ -1,4 +1,4 @@
-//===- LowerRows.cpp - Gathers of rows and token slots as vector code -----===//
+//===- LowerRows.cpp - Copies of rows and token slots as vector code ------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -106,6 +106,57 @@ struct GatherRowsToVectors : OpRewritePattern<nn::GatherRowsOp> {
   }
 };
 
+struct JoinHeadsToVectors : OpRewritePattern<nn::JoinHeadsOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::JoinHeadsOp op,
+                                PatternRewriter &rewriter) const override {
+    Value y = op.getOuts()[0];
+    int64_t lanes = lanesFor(op), heads = op.getHeads();
+    if (!lanes)
+      return rewriter.notifyMatchFailure(op,
+                                         "expected moe.target on the module");
+    if (!isRowMajor(y) ||
+        !llvm::all_of(op.getIns(), [](Value in) { return isRowMajor(in); }))
+      return rewriter.notifyMatchFailure(
+          op, "expected memrefs of static width whose rows have no gaps");
+
+    int64_t width = cast<MemRefType>(y.getType()).getDimSize(1);
+    VectorBuilder b(op.getLoc(), rewriter, lanes);
+    b.rowTasks(b.dim(y, 0), rowsPerTask(width), [&](Value from, Value to) {
+      b.forLoop(from, to, 1, [&](Value row) {
+        b.forLoop(b.index(0), b.index(heads), 1, [&](Value head) {
+          join(b, op, row, head, b.mul(head, width / heads));
+        });
+      });
+    });
+    remark::passed(
+        op.getLoc(),
+        remark::RemarkOpts::name("join-heads").category("moe-cpu-lower-rows"))
+        << remark::reason("{0} heads of {1} elements from {2} parts, {3} rows "
+                          "in a task",
+                          heads, width / heads, op.getIns().size(),
+                          rowsPerTask(width));
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  /// The head of a row that begins at column `to`.
+  static void join(VectorBuilder &b, nn::JoinHeadsOp op, Value row, Value head,
+                   Value to) {
+    for (auto [i, in] : llvm::enumerate(op.getIns())) {
+      int64_t count = op.getCounts()[i];
+      Value from = op.isLent(i) ? b.index(0) : b.mul(head, op.getSizes()[i]);
+      from = b.add(from, op.getOffsets()[i]);
+      b.forChunks(count, kUnroll, [&](Value at, int64_t size) {
+        b.store(b.load(in, {row, b.add(from, at)}, size), op.getOuts()[0],
+                {row, b.add(to, at)});
+      });
+      to = b.add(to, count);
+    }
+  }
+};
+
 struct TokenSlotsToLoops : OpRewritePattern<nn::TokenSlotsOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -138,9 +189,11 @@ struct TokenSlotsToLoops : OpRewritePattern<nn::TokenSlotsOp> {
 struct LowerRows : moec::impl::LowerRowsPassBase<LowerRows> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<GatherRowsToVectors, TokenSlotsToLoops>(&getContext());
+    patterns.add<GatherRowsToVectors, JoinHeadsToVectors, TokenSlotsToLoops>(
+        &getContext());
     if (failed(lowerAll(getOperation(), std::move(patterns),
                         {nn::GatherRowsOp::getOperationName(),
+                         nn::JoinHeadsOp::getOperationName(),
                          nn::TokenSlotsOp::getOperationName()})))
       signalPassFailure();
   }

@@ -101,10 +101,12 @@ public:
         scores(buffer(b, {kBlock}, b.getF32Type())),
         sum(buffer(b, {state.value()}, b.getF32Type())),
         cell(buffer(b, {}, b.getF32Type())) {
-    // Positions before this one are outside the window.
+    // Positions before this one are outside the window or the chunk.
     begin = b.index(0);
     if (int64_t window = op.getWindow())
       begin = b.max(begin, b.add(b.sub(position, b.index(window)), 1));
+    if (int64_t chunk = op.getChunk())
+      begin = b.max(begin, b.mul(b.div(position, chunk), chunk));
   }
 
   void emitHead(Value head) {
@@ -113,10 +115,14 @@ public:
     query =
         partOfRow(b, op.getQ(), token, b.mul(head, state.key()), state.key());
     fill(b, sum, b.f32(0.0));
+    // A sink is a score that comes first and whose value is 0.
     Value least = b.f32(-std::numeric_limits<double>::infinity());
+    if (op.getSinks())
+      least = memref::LoadOp::create(b, op.getSinks(), head);
+    Value before = b.f32(op.getSinks() ? 1.0 : 0.0);
     Values carried =
         b.forLoop(b.div(begin, kBlock), b.add(b.div(position, kBlock), 1), 1,
-                  {least, b.f32(0.0)}, [&](Value block, ValueRange carried) {
+                  {least, before}, [&](Value block, ValueRange carried) {
                     return emitBlock(block, carried[0], carried[1]);
                   });
     Value out = partOfRow(b, op.getOuts()[0], token, b.mul(head, state.value()),
@@ -165,7 +171,7 @@ private:
     return get(b, cell);
   }
 
-  /// `to[j] = scale * q . keys[:, j]`.
+  /// `to[j] = scale * q . keys[:, j]`, with a softcap where there is one.
   void computeScores(Value keys, Value to) {
     fill(b, to, b.f32(0.0));
     AffineExpr d = b.getAffineDimExpr(0), j = b.getAffineDimExpr(1);
@@ -179,7 +185,12 @@ private:
             });
     elementwise(b, {}, to, [&](VectorBuilder &in, ValueRange args) {
       Value scale = in.f32(op.getScale().convertToDouble());
-      return Values{times(in, args[0], scale)};
+      Value score = times(in, args[0], scale);
+      if (double cap = op.getSoftcap().convertToDouble(); cap != 0) {
+        score = arith::DivFOp::create(in, score, in.f32(cap));
+        score = times(in, math::TanhOp::create(in, score), in.f32(cap));
+      }
+      return Values{score};
     });
   }
 

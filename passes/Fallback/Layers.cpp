@@ -32,27 +32,43 @@ static void convert(VectorBuilder &b, Value from, Value to) {
   });
 }
 
+/// 1 / sqrt(sum / size + eps).
+static Value inverseRoot(VectorBuilder &b, Value sum, int64_t size,
+                         const APFloat &eps) {
+  Value mean = arith::DivFOp::create(b, sum, b.f32(size));
+  Value root =
+      math::SqrtOp::create(b, plus(b, mean, b.f32(eps.convertToDouble())));
+  return arith::DivFOp::create(b, b.f32(1.0), root);
+}
+
+/// Calls normalise(b, op, x, y, cell) for every chunk.
+template <typename Norm>
+static LogicalResult lowerNorm(
+    Norm op, PatternRewriter &rewriter,
+    function_ref<void(VectorBuilder &, Norm, Value, Value, Value)> normalise) {
+  Value x = op.getX(), y = op.getOuts()[0];
+  if (!hasStaticRows(x))
+    return rewriter.notifyMatchFailure(op, "expected memrefs of static width");
+  int64_t size = op.getSize(), width = memrefOf(x).getDimSize(1);
+  VectorBuilder b(op.getLoc(), rewriter, 1);
+  b.tasks(b.dim(x, 0), [&](Value row) {
+    Value cell = buffer(b, {}, b.getF32Type());
+    b.forLoop(b.index(0), b.index(width), size, [&](Value column) {
+      normalise(b, op, partOfRow(b, x, row, column, size),
+                partOfRow(b, y, row, column, size), cell);
+    });
+  });
+  rewriter.eraseOp(op);
+  return success();
+}
+
 namespace {
 struct RmsNormToLinalg : OpRewritePattern<nn::RmsNormOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(nn::RmsNormOp op,
                                 PatternRewriter &rewriter) const override {
-    Value x = op.getX(), y = op.getOuts()[0];
-    if (!hasStaticRows(x))
-      return rewriter.notifyMatchFailure(op,
-                                         "expected memrefs of static width");
-    int64_t size = op.getSize(), width = memrefOf(x).getDimSize(1);
-    VectorBuilder b(op.getLoc(), rewriter, 1);
-    b.tasks(b.dim(x, 0), [&](Value row) {
-      Value cell = buffer(b, {}, b.getF32Type());
-      b.forLoop(b.index(0), b.index(width), size, [&](Value column) {
-        normalise(b, op, partOfRow(b, x, row, column, size),
-                  partOfRow(b, y, row, column, size), cell);
-      });
-    });
-    rewriter.eraseOp(op);
-    return success();
+    return lowerNorm<nn::RmsNormOp>(op, rewriter, normalise);
   }
 
   static void normalise(VectorBuilder &b, nn::RmsNormOp op, Value x, Value y,
@@ -61,10 +77,7 @@ struct RmsNormToLinalg : OpRewritePattern<nn::RmsNormOp> {
     reduce(b, x, cell, [](VectorBuilder &in, Value sum, Value value) {
       return plus(in, sum, times(in, value, value));
     });
-    Value mean = arith::DivFOp::create(b, get(b, cell), b.f32(op.getSize()));
-    Value shifted = plus(b, mean, b.f32(op.getEps().convertToDouble()));
-    Value root = math::SqrtOp::create(b, shifted);
-    Value inverse = arith::DivFOp::create(b, b.f32(1.0), root);
+    Value inverse = inverseRoot(b, get(b, cell), op.getSize(), op.getEps());
     Values ins{x};
     if (op.getWeight())
       ins.push_back(op.getWeight());
@@ -78,6 +91,42 @@ struct RmsNormToLinalg : OpRewritePattern<nn::RmsNormOp> {
           weight = plus(in, weight, in.f32(offset));
         value = times(in, value, weight);
       }
+      return Values{narrow(in, value, element)};
+    });
+  }
+};
+
+struct LayerNormToLinalg : OpRewritePattern<nn::LayerNormOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::LayerNormOp op,
+                                PatternRewriter &rewriter) const override {
+    return lowerNorm<nn::LayerNormOp>(op, rewriter, normalise);
+  }
+
+  static void normalise(VectorBuilder &b, nn::LayerNormOp op, Value x, Value y,
+                        Value cell) {
+    set(b, cell, b.f32(0.0));
+    reduce(b, x, cell, plus);
+    Value mean = arith::DivFOp::create(b, get(b, cell), b.f32(op.getSize()));
+    set(b, cell, b.f32(0.0));
+    reduce(b, x, cell, [&](VectorBuilder &in, Value sum, Value value) {
+      Value distance = arith::SubFOp::create(in, value, mean);
+      return plus(in, sum, times(in, distance, distance));
+    });
+    Value inverse = inverseRoot(b, get(b, cell), op.getSize(), op.getEps());
+    Values ins{x};
+    for (Value operand : {op.getWeight(), op.getBias()})
+      if (operand)
+        ins.push_back(operand);
+    Type element = memrefOf(y).getElementType();
+    elementwise(b, ins, y, [&](VectorBuilder &in, ValueRange args) {
+      Value value = arith::SubFOp::create(in, widen(in, args[0]), mean);
+      value = times(in, value, inverse);
+      if (op.getWeight())
+        value = times(in, value, args[1]);
+      if (op.getBias())
+        value = plus(in, value, args[ins.size() - 1]);
       return Values{narrow(in, value, element)};
     });
   }
@@ -109,33 +158,69 @@ struct RopeToLinalg : OpRewritePattern<nn::RopeOp> {
   static void turn(VectorBuilder &b, nn::RopeOp op, Value position, Value row,
                    Value column, int64_t pairs) {
     Value x = op.getX(), y = op.getOuts()[0];
-    auto angle = [&](int64_t part) {
-      return view(b, op.getTable(),
-                  {Slice::at(position), Slice::at(part, b),
-                   Slice::all(b, op.getTable(), 2)});
+    int64_t offset = op.getOffset(), end = offset + 2 * pairs;
+    bool interleaved = op.getInterleaved();
+    auto part = [&](Value of, int64_t from, int64_t size) {
+      return partOfRow(b, of, row, b.add(column, from), size);
     };
-    auto half = [&](Value of, int64_t from) {
-      return partOfRow(b, of, row, b.add(column, from), pairs);
-    };
-    Type element = memrefOf(y).getElementType();
-    elementwise(b, {half(x, 0), half(x, pairs), angle(0), angle(1)},
-                {half(y, 0), half(y, pairs)},
-                [&](VectorBuilder &in, ValueRange args) {
-                  Value low = widen(in, args[0]), high = widen(in, args[1]);
-                  Value cosine = args[2], sine = args[3];
-                  Value first = arith::SubFOp::create(
-                      in, times(in, low, cosine), times(in, high, sine));
-                  Value second =
-                      plus(in, times(in, high, cosine), times(in, low, sine));
-                  return Values{narrow(in, first, element),
-                                narrow(in, second, element)};
-                });
-    int64_t rest = op.getSize() - 2 * pairs;
-    if (!rest)
-      return;
-    Value behind = b.add(column, 2 * pairs);
-    convert(b, partOfRow(b, x, row, behind, rest),
-            partOfRow(b, y, row, behind, rest));
+    // Both are read before one is written: x and y may be the same memory.
+    b.forLoop(b.index(0), b.index(pairs), 1, [&](Value pair) {
+      auto angle = [&](int64_t of) -> Value {
+        return memref::LoadOp::create(b, op.getTable(),
+                                      ValueRange{position, b.index(of), pair});
+      };
+      Value first =
+          b.add(column, b.add(b.mul(pair, interleaved ? 2 : 1), offset));
+      Value second = b.add(first, interleaved ? 1 : pairs);
+      auto load = [&](Value at) {
+        return widen(b, memref::LoadOp::create(b, x, ValueRange{row, at}));
+      };
+      Value low = load(first), high = load(second);
+      Value cosine = angle(0), sine = angle(1);
+      Type element = memrefOf(y).getElementType();
+      auto store = [&](Value value, Value at) {
+        memref::StoreOp::create(b, narrow(b, value, element), y,
+                                ValueRange{row, at});
+      };
+      store(
+          arith::SubFOp::create(b, times(b, low, cosine), times(b, high, sine)),
+          first);
+      store(plus(b, times(b, high, cosine), times(b, low, sine)), second);
+    });
+    if (offset)
+      convert(b, part(x, 0, offset), part(y, 0, offset));
+    if (int64_t rest = op.getSize() - end)
+      convert(b, part(x, end, rest), part(y, end, rest));
+  }
+};
+
+struct JoinHeadsToLinalg : OpRewritePattern<nn::JoinHeadsOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::JoinHeadsOp op,
+                                PatternRewriter &rewriter) const override {
+    Value y = op.getOuts()[0];
+    if (!hasStaticRows(y) || !llvm::all_of(op.getIns(), hasStaticRows))
+      return rewriter.notifyMatchFailure(op,
+                                         "expected memrefs of static width");
+    int64_t width = memrefOf(y).getDimSize(1) / op.getHeads();
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(y, 0), [&](Value row) {
+      b.forLoop(b.index(0), b.index(op.getHeads()), 1, [&](Value head) {
+        Value to = b.mul(head, width);
+        for (auto [i, in] : llvm::enumerate(op.getIns())) {
+          int64_t count = op.getCounts()[i];
+          Value from =
+              op.isLent(i) ? b.index(0) : b.mul(head, op.getSizes()[i]);
+          from = b.add(from, op.getOffsets()[i]);
+          convert(b, partOfRow(b, in, row, from, count),
+                  partOfRow(b, y, row, to, count));
+          to = b.add(to, count);
+        }
+      });
+    });
+    rewriter.eraseOp(op);
+    return success();
   }
 };
 
@@ -209,6 +294,7 @@ struct TokenSlotsToLinalg : OpRewritePattern<nn::TokenSlotsOp> {
 } // namespace
 
 void fallback::populateLayers(RewritePatternSet &patterns) {
-  patterns.add<RmsNormToLinalg, RopeToLinalg, GatherRowsToLinalg,
-               TokenSlotsToLinalg>(patterns.getContext());
+  patterns.add<RmsNormToLinalg, LayerNormToLinalg, RopeToLinalg,
+               JoinHeadsToLinalg, GatherRowsToLinalg, TokenSlotsToLinalg>(
+      patterns.getContext());
 }

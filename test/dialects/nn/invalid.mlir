@@ -346,3 +346,142 @@ func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi64>, %kv: !n
       ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi64>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op chunk must not be negative, got -2}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, chunk = -2 : i64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op softcap must be finite and not negative, got -1.000000e+00}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, softcap = -1.0 : f64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op softcap must be finite and not negative, got INF}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, softcap = 0x7FF0000000000000 : f64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %k: tensor<2xf32>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op sinks must have size 4 in dimension 0, got 'tensor<2xf32>'}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) sinks(%k : tensor<2xf32>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %k: tensor<4xbf16>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op sinks must have elements of type 'f32', got 'tensor<4xbf16>'}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) sinks(%k : tensor<4xbf16>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %b: tensor<24xf32>) {
+  // expected-error @+1 {{'nn.layer_norm' op bias must have size 48 in dimension 0, got 'tensor<24xf32>'}}
+  %r = nn.layer_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xf32>) bias(%b : tensor<24xf32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %w: tensor<24xf32>, %b: tensor<48xf32>) {
+  // expected-error @+1 {{'nn.layer_norm' op weight must have size 48 in dimension 0, got 'tensor<24xf32>'}}
+  %r = nn.layer_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<24xf32>) bias(%b : tensor<48xf32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %b: tensor<48xf32>) {
+  // expected-error @+1 {{'nn.layer_norm' op size must divide the width 48, got 36}}
+  %r = nn.layer_norm {size = 36 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xf32>) bias(%b : tensor<48xf32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %t: tensor<100x2x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @+1 {{'nn.rope' op offset must be from 0 to 8, where the elements to turn fit, got 9}}
+  %r = nn.rope {size = 24 : i64, offset = 9 : i64} ins(%x, %t, %p : tensor<?x48xf32>, tensor<100x2x8xf32>, tensor<?xi32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x48xf32>, %t: tensor<100x2x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @+1 {{'nn.rope' op offset must be from 0 to 8, where the elements to turn fit, got -1}}
+  %r = nn.rope {size = 24 : i64, offset = -1 : i64} ins(%x, %t, %p : tensor<?x48xf32>, tensor<100x2x8xf32>, tensor<?xi32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %x: tensor<?x20xf32>, %o: tensor<?x96xf32>) {
+  // expected-error @+1 {{'nn.join_heads' op needs a size, an offset and a count for each of its 2 inputs}}
+  %r = nn.join_heads {heads = 4 : i64, sizes = array<i64: 24>, offsets = array<i64: 0, 0>, counts = array<i64: 19, 5>}
+      ins(%q, %x : tensor<?x96xf32>, tensor<?x20xf32>) outs(%o : tensor<?x96xf32>) -> tensor<?x96xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %x: tensor<?x20xf32>, %o: tensor<?x96xf32>) {
+  // expected-error @+1 {{'nn.join_heads' op heads must be at least 1, got 0}}
+  %r = nn.join_heads {heads = 0 : i64, sizes = array<i64: 24, 20>, offsets = array<i64: 0, 0>, counts = array<i64: 19, 5>}
+      ins(%q, %x : tensor<?x96xf32>, tensor<?x20xf32>) outs(%o : tensor<?x96xf32>) -> tensor<?x96xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %x: tensor<?x20xf32>, %o: tensor<?x96xf32>) {
+  // expected-error @+1 {{'nn.join_heads' op input 1 must have 1 or 4 heads of 10 elements, got a width of 20}}
+  %r = nn.join_heads {heads = 4 : i64, sizes = array<i64: 24, 10>, offsets = array<i64: 0, 0>, counts = array<i64: 19, 5>}
+      ins(%q, %x : tensor<?x96xf32>, tensor<?x20xf32>) outs(%o : tensor<?x96xf32>) -> tensor<?x96xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %x: tensor<?x20xf32>, %o: tensor<?x96xf32>) {
+  // expected-error @+1 {{'nn.join_heads' op takes 19 elements from 6 on of heads of 24}}
+  %r = nn.join_heads {heads = 4 : i64, sizes = array<i64: 24, 20>, offsets = array<i64: 6, 0>, counts = array<i64: 19, 5>}
+      ins(%q, %x : tensor<?x96xf32>, tensor<?x20xf32>) outs(%o : tensor<?x96xf32>) -> tensor<?x96xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %x: tensor<?x20xf32>, %o: tensor<?x96xf32>) {
+  // expected-error @+1 {{'nn.join_heads' op takes 0 elements from 0 on of heads of 20}}
+  %r = nn.join_heads {heads = 4 : i64, sizes = array<i64: 24, 20>, offsets = array<i64: 0, 0>, counts = array<i64: 19, 0>}
+      ins(%q, %x : tensor<?x96xf32>, tensor<?x20xf32>) outs(%o : tensor<?x96xf32>) -> tensor<?x96xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %x: tensor<?x20xf32>, %o: tensor<?x90xf32>) {
+  // expected-error @+1 {{'nn.join_heads' op output must have size 96 in dimension 1, got 'tensor<?x90xf32>'}}
+  %r = nn.join_heads {heads = 4 : i64, sizes = array<i64: 24, 20>, offsets = array<i64: 0, 0>, counts = array<i64: 19, 5>}
+      ins(%q, %x : tensor<?x96xf32>, tensor<?x20xf32>) outs(%o : tensor<?x90xf32>) -> tensor<?x90xf32>
+  return
+}

@@ -7,7 +7,7 @@
 // CHECK-LABEL: func.func @tensors
 func.func @tensors(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %h: tensor<24xf32>, %v: tensor<?x32xf32>, %table: tensor<100x2x12xf32>, %p: tensor<?xi32>,
     %s: tensor<?xi32>, %y: tensor<?x48xbf16>, %q: tensor<?x96xf32>, %o: tensor<?x64xf32>, %embed: tensor<50x48xbf16>, %packed: tensor<4x24x16x2xbf16>,
-    %offsets: tensor<?xi32>) {
+    %offsets: tensor<?xi32>, %sinks: tensor<4xf32>) {
   // CHECK: nn.rms_norm {eps = {{.*}} : f64, size = 48 : i64} ins(%{{.*}} : tensor<?x48xf32>) weight(%{{.*}} : tensor<48xf32>) outs(%{{.*}} : tensor<?x48xbf16>) -> tensor<?x48xbf16>
   %0 = nn.rms_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xf32>) outs(%y : tensor<?x48xbf16>) -> tensor<?x48xbf16>
   // CHECK: nn.rms_norm {eps = {{.*}} : f64, offset = 1.000000e+00 : f64, size = 24 : i64} ins(%{{.*}} : tensor<?x48xf32>) outs(%{{.*}} : tensor<?x48xf32>) -> tensor<?x48xf32>
@@ -30,6 +30,17 @@ func.func @tensors(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %h: tensor<24xf32>,
   // CHECK: nn.attention {{.*}}window = 32 : i64
   %7 = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 32 : i64} ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>)
       state(%kv : !state) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  // CHECK: nn.attention {chunk = 64 : i64, heads = 4 : i64, kv_heads = 2 : i64, scale = {{.*}} : f64, softcap = 5.000000e+01 : f64} ins({{.*}}) state({{.*}}) sinks(%{{.*}} : tensor<4xf32>) outs
+  %8 = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, chunk = 64 : i64, softcap = 50.0 : f64} ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%kv : !state) sinks(%sinks : tensor<4xf32>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  // CHECK: nn.layer_norm {eps = {{.*}} : f64, size = 48 : i64} ins(%{{.*}} : tensor<?x48xf32>) weight(%{{.*}} : tensor<48xf32>) bias(%{{.*}} : tensor<48xf32>) outs(%{{.*}} : tensor<?x48xbf16>) -> tensor<?x48xbf16>
+  %9 = nn.layer_norm {size = 48 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) weight(%w : tensor<48xf32>) bias(%w : tensor<48xf32>) outs(%y : tensor<?x48xbf16>) -> tensor<?x48xbf16>
+  // CHECK: nn.layer_norm {eps = {{.*}} : f64, size = 24 : i64} ins(%{{.*}} : tensor<?x48xf32>) outs(%{{.*}} : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %10 = nn.layer_norm {size = 24 : i64, eps = 1.0e-6 : f64} ins(%x : tensor<?x48xf32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  // CHECK: nn.rope {interleaved = true, offset = 24 : i64, size = 48 : i64}
+  %11 = nn.rope {size = 48 : i64, offset = 24 : i64, interleaved = true} ins(%x, %table, %p : tensor<?x48xf32>, tensor<100x2x12xf32>, tensor<?xi32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  // CHECK: nn.join_heads {counts = array<i64: 16, 8>, heads = 4 : i64, offsets = array<i64: 8, 0>, sizes = array<i64: 24, 48>} ins(%{{.*}}, %{{.*}} : tensor<?x96xf32>, tensor<?x48xf32>) outs(%{{.*}} : tensor<?x96xf32>) -> tensor<?x96xf32>
+  %12 = nn.join_heads {heads = 4 : i64, sizes = array<i64: 24, 48>, offsets = array<i64: 8, 0>, counts = array<i64: 16, 8>} ins(%q, %x : tensor<?x96xf32>, tensor<?x48xf32>) outs(%q : tensor<?x96xf32>) -> tensor<?x96xf32>
   return
 }
 

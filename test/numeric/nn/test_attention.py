@@ -24,6 +24,7 @@ from harness import (
 
 BLOCK = 32
 PASSES = ("-moe-cpu-lower-append", "-moe-cpu-lower-attention")
+GENERIC = ("-moe-lower-to-linalg", "-convert-linalg-to-loops")
 
 
 class Shape(NamedTuple):
@@ -33,13 +34,16 @@ class Shape(NamedTuple):
     value: int
     window: int = 0
     element: str = "f32"
+    chunk: int = 0
+    softcap: float = 0.0
+    sinks: bool = False
 
     @property
     def scale(self):
         return float(np.float32(self.key**-0.5))
 
 
-def kernels(machine, shape, blocks, slots, context, stride=None):
+def kernels(machine, shape, blocks, slots, context, stride=None, passes=PASSES):
     """Append and attention; with a stride, on columns of a wider matrix."""
     layout = f", strided<[{stride}, 1], offset: ?>" if stride else ""
     q, y, k, v = (
@@ -55,18 +59,21 @@ def kernels(machine, shape, blocks, slots, context, stride=None):
     i = "memref<?xi32>"
     state = f"%ks: {pools[0]}, %vs: {pools[1]}, %table: {pools[2]}"
     state_operand = f"state(%ks, %vs, %table : {', '.join(pools)})"
+    sinks = f"memref<{shape.heads}xf32>"
+    sinks_operand = f"sinks(%sinks : {sinks})" if shape.sinks else ""
     text = f"""
     func.func @append(%k: {k}, %v: {v}, %p: {i}, %s: {i}, {state}) {{
       nn.append ins(%k, %v, %p, %s : {k}, {v}, {i}, {i}) {state_operand}
       return
     }}
-    func.func @attention(%q: {q}, %p: {i}, %s: {i}, {state}, %y: {y}) {{
+    func.func @attention(%q: {q}, %p: {i}, %s: {i}, {state}, %sinks: {sinks}, %y: {y}) {{
       nn.attention {{heads = {shape.heads} : i64, kv_heads = {shape.kv_heads} : i64,
-                     scale = {shape.scale!r} : f64, window = {shape.window} : i64}}
-        ins(%q, %p, %s : {q}, {i}, {i}) {state_operand} outs(%y : {y})
+                     scale = {shape.scale!r} : f64, window = {shape.window} : i64,
+                     chunk = {shape.chunk} : i64, softcap = {shape.softcap!r} : f64}}
+        ins(%q, %p, %s : {q}, {i}, {i}) {state_operand} {sinks_operand} outs(%y : {y})
       return
     }}"""
-    return build(text, machine, PASSES)
+    return build(text, machine, passes)
 
 
 class Model:
@@ -85,6 +92,7 @@ class Model:
         self.queries = draw(shape.heads, shape.key, spread)
         self.keys = draw(shape.kv_heads, shape.key, spread)
         self.values = draw(shape.kv_heads, shape.value)
+        self.sinks = random.normal(0, 2, shape.heads).astype(np.float32)
         self.context = -(-max(lengths) // BLOCK)
         self.blocks = len(lengths) * self.context
         blocks = random.permutation(self.blocks).astype(np.int32)
@@ -107,20 +115,30 @@ class Model:
             group = shape.heads // shape.kv_heads
             k, v = np.repeat(k, group, 0), np.repeat(v, group, 0)
             scores = shape.scale * q @ k.swapaxes(1, 2)
-            distance = np.arange(length)[:, None] - np.arange(length)
+            if shape.softcap:
+                scores = shape.softcap * np.tanh(scores / shape.softcap)
+            place = np.arange(length)
+            distance = place[:, None] - place
+            chunk = place // (shape.chunk or length)
             seen = (distance >= 0) & (distance < (shape.window or length))
+            seen &= chunk[:, None] == chunk
             scores = np.where(seen, scores, -np.inf)
+            if shape.sinks:
+                sinks = self.sinks.astype(np.float64)[:, None, None]
+                sinks = np.broadcast_to(sinks, scores.shape[:2] + (1,))
+                scores = np.concatenate((scores, sinks), axis=2)
+                v = np.concatenate((v, np.zeros_like(v[:, :1])), axis=1)
             weights = np.exp(scores - scores.max(2, keepdims=True))
             weights /= weights.sum(2, keepdims=True)
             outputs.append((weights @ v).swapaxes(0, 1).reshape(length, -1))
         return outputs
 
-    def run(self, machine, schedule, at_start=False):
+    def run(self, machine, schedule, at_start=False, passes=PASSES):
         """The output of every token, when each step of the schedule takes some
         tokens of some slots: [[(slot, count), ...], ...]."""
         shape = self.shape
         library = kernels(
-            machine, shape, self.blocks, len(self.lengths), self.context
+            machine, shape, self.blocks, len(self.lengths), self.context, passes=passes
         )
         pool = (self.blocks, shape.kv_heads)
 
@@ -162,9 +180,8 @@ class Model:
             appended = (rows(self.keys), rows(self.values), positions, slots)
             call(library, "append", *appended, *state)
             y = guard(np.full((len(tokens), width), np.nan, np.float32))
-            call(
-                library, "attention", rows(self.queries), positions, slots, *state, y
-            )
+            queries, sinks = rows(self.queries), guard(self.sinks)
+            call(library, "attention", queries, positions, slots, *state, sinks, y)
             for row, (slot, position) in zip(y, tokens):
                 outputs[slot][position] = row
         assert done == list(self.lengths)
@@ -208,6 +225,13 @@ SHAPES = [
     Shape(heads=2, kv_heads=1, key=16, value=64, window=1),
     Shape(heads=4, kv_heads=2, key=24, value=12, window=40, element="bf16"),
     Shape(heads=26, kv_heads=1, key=9, value=1, window=64),
+    Shape(heads=4, kv_heads=2, key=16, value=16, sinks=True),
+    Shape(heads=3, kv_heads=1, key=8, value=8, window=20, element="bf16", sinks=True),
+    Shape(heads=2, kv_heads=1, key=16, value=24, softcap=1.5),
+    Shape(heads=4, kv_heads=2, key=16, value=16, chunk=32),
+    Shape(heads=3, kv_heads=3, key=12, value=16, chunk=50, sinks=True),
+    Shape(heads=2, kv_heads=1, key=16, value=8, chunk=7, window=5, softcap=0.5),
+    Shape(heads=2, kv_heads=1, key=16, value=8, chunk=100, window=40),
     # Too many wide heads for one task: it takes a part of them.
     Shape(heads=32, kv_heads=1, key=1000, value=600),
 ]
@@ -215,7 +239,10 @@ SHAPES = [
 
 def name(shape):
     window = f"w{shape.window}-" if shape.window else ""
-    return f"{shape.heads}:{shape.kv_heads}x{shape.key},{shape.value}-{window}{shape.element}"
+    more = f"-c{shape.chunk}" if shape.chunk else ""
+    more += f"-cap{shape.softcap}" if shape.softcap else ""
+    more += "-sinks" if shape.sinks else ""
+    return f"{shape.heads}:{shape.kv_heads}x{shape.key},{shape.value}-{window}{shape.element}{more}"
 
 
 on_machines = pytest.mark.parametrize("machine", machines(), ids=lambda m: m.name)
@@ -236,6 +263,19 @@ def test_attention(machine, shape):
         outputs = model.run(machine, schedule, at_start=bool(i % 2))
         for actual, expected in zip(outputs, prefill):
             assert actual.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("shape", [s for s in SHAPES if s.key < 100], ids=name)
+def test_generic(shape):
+    """The generic lowering, by the same measure."""
+    machine, lengths = machines()[0], (70, 1, 33)
+    model = Model(shape, lengths)
+    prefill = model.run(machine, at_once(lengths), passes=GENERIC)
+    for actual, expected in zip(prefill, model.reference()):
+        assert error(actual, expected) < 1e-6
+    outputs = model.run(machine, mixed(lengths, 3), passes=GENERIC)
+    for actual, expected in zip(outputs, prefill):
+        assert actual.tobytes() == expected.tobytes()
 
 
 @on_machines
@@ -273,7 +313,9 @@ def test_columns_of_one_matrix(machine):
     positions = np.arange(tokens, dtype=np.int32)
     slots = np.zeros_like(positions)
     call(library, "append", k, v, positions, slots, *state)
-    call(library, "attention", q, positions, slots, *state, output[:, 30:110])
+    call(
+        library, "attention", q, positions, slots, *state, model.sinks, output[:, 30:110]
+    )
     assert error(output[:, 30:110], model.reference()[0]) < 1e-6
     assert (output[:, :30] == 7).all() and (output[:, 110:] == 7).all()
 

@@ -1,4 +1,4 @@
-"""Norms, rotary embeddings, gathers and token slots against NumPy in f64."""
+"""Norms, rotary embeddings, copies of rows and token slots against NumPy in f64."""
 
 import numpy as np
 import pytest
@@ -100,36 +100,165 @@ def test_norm_in_place_and_by_single_rows(machine):
     assert np.array_equal(together, single) and np.array_equal(together, in_place)
 
 
+# layer_norm -----------------------------------------------------------------
+
+BOTH = ("-moe-cpu-lower-normalization",), ("-moe-lower-to-linalg", "-convert-linalg-to-loops")
+by_each = pytest.mark.parametrize("passes", BOTH, ids=("vectors", "generic"))
+
+
+def layer_norm(machine, width, size, out, passes, operands=("weight", "bias")):
+    x, y = f"memref<?x{width}xf32>", f"memref<?x{width}x{out}>"
+    w = f"memref<{size}xf32>"
+    given = " ".join(f"{name}(%{name} : {w})" for name in operands)
+    text = f"""
+    func.func @norm(%x: {x}, %weight: {w}, %bias: {w}, %y: {y}) {{
+      nn.layer_norm {{size = {size} : i64, eps = 1.0e-5 : f64}}
+        ins(%x : {x}) {given} outs(%y : {y})
+      return
+    }}"""
+    return build(text, machine, passes)
+
+
+def layer_norm_reference(x, weight, bias, size):
+    chunks = x.astype(np.float64).reshape(len(x), x.shape[1] // size, size)
+    mean = np.mean(chunks, axis=2, keepdims=True)
+    root = np.sqrt(np.mean((chunks - mean) ** 2, axis=2, keepdims=True) + 1e-5)
+    return ((chunks - mean) / root * weight + bias).reshape(x.shape)
+
+
+@on_machines
+@by_each
+@pytest.mark.parametrize(
+    "width, size, out",
+    [(1, 1, "f32"), (7, 7, "f32"), (56, 56, "bf16"), (72, 24, "f32"), (397, 397, "f32")],
+)
+def test_layer_norm(machine, width, size, out, passes):
+    library = layer_norm(machine, width, size, out, passes)
+    random = np.random.default_rng(width)
+    weight, bias = random.normal(1, 0.2, (2, size)).astype(np.float32)
+    for rows in ROWS:
+        # A mean that is far from 0 beside the spread.
+        x = random.normal(5, 2, (rows, width)).astype(np.float32)
+        y = guarded(np.zeros(x.shape, dtype(out)), rows % 2 == 1)
+        call(library, "norm", guarded(x), guarded(weight), guarded(bias), y)
+        limit = 5e-3 if out == "bf16" else 1e-6
+        assert error(widened(y), layer_norm_reference(x, weight, bias, size)) < limit
+
+
+@on_machines
+@by_each
+def test_layer_norm_in_place_by_rows_and_without_operands(machine, passes):
+    random = np.random.default_rng(3)
+    x = random.normal(1, 3, (40, 96)).astype(np.float32)
+    weight, bias = random.normal(1, 0.2, (2, 96)).astype(np.float32)
+    for operands in ((), ("weight",), ("bias",)):
+        library = layer_norm(machine, 96, 96, "f32", passes, operands)
+        together, single, in_place = np.zeros_like(x), np.zeros_like(x), x.copy()
+        call(library, "norm", x, weight, bias, together)
+        call(library, "norm", in_place, weight, bias, in_place)
+        for row in range(len(x)):
+            one = slice(row, row + 1)
+            call(library, "norm", x[one], weight, bias, single[one])
+        assert np.array_equal(together, single) and np.array_equal(together, in_place)
+        scale = weight if "weight" in operands else 1.0
+        shift = bias if "bias" in operands else 0.0
+        assert error(together, layer_norm_reference(x, scale, shift, 96)) < 1e-6
+
+
+# join_heads -----------------------------------------------------------------
+
+
+@on_machines
+@pytest.mark.parametrize(
+    "passes",
+    [("-moe-cpu-lower-rows",), ("-moe-lower-to-linalg", "-convert-linalg-to-loops")],
+    ids=("vectors", "generic"),
+)
+@pytest.mark.parametrize("heads, parts", [
+    (3, [(24, 0, 16, False), (8, 0, 8, True)]),
+    (2, [(40, 7, 33, False)]),
+    (1, [(5, 1, 3, False), (70, 0, 70, True), (5, 0, 1, False)]),
+    (4, [(128, 64, 64, False), (128, 0, 64, False), (9, 8, 1, True)]),
+])
+def test_join_heads(machine, heads, parts, passes):
+    """Exact, from inputs that are read in place, between guard pages."""
+    widths = [size if lent else heads * size for size, _, _, lent in parts]
+    total = heads * sum(count for _, _, count, _ in parts)
+    types = [f"memref<?x{width}xf32>" for width in widths]
+    names = [f"%x{i}" for i in range(len(parts))]
+    lists = {
+        name: "array<i64: " + ", ".join(str(part[i]) for part in parts) + ">"
+        for i, name in enumerate(("sizes", "offsets", "counts"))
+    }
+    attributes = ", ".join(f"{name} = {value}" for name, value in lists.items())
+    y = f"memref<?x{total}xf32>"
+    arguments = ", ".join(f"{n}: {t}" for n, t in zip(names, types))
+    text = f"""
+    func.func @join({arguments}, %y: {y}) {{
+      nn.join_heads {{heads = {heads} : i64, {attributes}}}
+        ins({", ".join(names)} : {", ".join(types)}) outs(%y : {y})
+      return
+    }}"""
+    library = build(text, machine, passes)
+    random = np.random.default_rng(total)
+    for rows in ROWS:
+        inputs = [random.normal(0, 3, (rows, width)).astype(np.float32) for width in widths]
+        out = guarded(np.zeros((rows, total), np.float32), rows % 2 == 1)
+        call(library, "join", *[guarded(x, rows % 2 == 1) for x in inputs], out)
+        expected = [
+            np.broadcast_to(
+                x.reshape(rows, 1 if lent else heads, size)[:, :, first : first + count],
+                (rows, heads, count),
+            )
+            for x, (size, first, count, lent) in zip(inputs, parts)
+        ]
+        assert np.array_equal(out, np.concatenate(expected, axis=2).reshape(rows, total))
+
+
 # rope -----------------------------------------------------------------------
 
 
-def rope(machine, heads, size, turned, positions):
+def rope(machine, heads, size, turned, positions, offset=0, interleaved=False,
+         passes=("-moe-cpu-lower-rope",)):
     x, table = f"memref<?x{heads * size}xf32>", f"memref<{positions}x2x{turned // 2}xf32>"
     text = f"""
     func.func @rope(%x: {x}, %t: {table}, %p: memref<?xi32>, %y: {x}) {{
-      nn.rope {{size = {size} : i64}} ins(%x, %t, %p : {x}, {table}, memref<?xi32>)
+      nn.rope {{size = {size} : i64, offset = {offset} : i64,
+               interleaved = {str(interleaved).lower()}}}
+        ins(%x, %t, %p : {x}, {table}, memref<?xi32>)
         outs(%y : {x})
       return
     }}"""
-    return build(text, machine, ("-moe-cpu-lower-rope",))
+    return build(text, machine, passes)
 
 
-def rope_reference(x, table, positions, size):
+def rope_reference(x, table, positions, size, offset=0, interleaved=False):
     half = table.shape[2]
     heads = x.astype(np.float64).reshape(len(x), x.shape[1] // size, size)
     cosine, sine = (table[positions, i][:, None].astype(np.float64) for i in (0, 1))
-    first, second, rest = np.split(heads, [half, 2 * half], axis=2)
-    turned = [first * cosine - second * sine, second * cosine + first * sine, rest]
-    return np.concatenate(turned, axis=2).reshape(x.shape)
+    pairs = np.arange(half)
+    first = offset + (2 * pairs if interleaved else pairs)
+    second = first + (1 if interleaved else half)
+    turned = heads.copy()
+    turned[..., first] = heads[..., first] * cosine - heads[..., second] * sine
+    turned[..., second] = heads[..., second] * cosine + heads[..., first] * sine
+    return turned.reshape(x.shape)
 
 
 @on_machines
 @at_either_end
+@pytest.mark.parametrize("interleaved", (False, True))
 @pytest.mark.parametrize(
-    "heads, size, turned", [(3, 24, 24), (2, 128, 128), (5, 80, 32), (1, 9, 6)]
+    "passes",
+    [("-moe-cpu-lower-rope",), ("-moe-lower-to-linalg", "-convert-linalg-to-loops")],
+    ids=("vectors", "generic"),
 )
-def test_rope(machine, heads, size, turned, at_start):
-    library = rope(machine, heads, size, turned, 50)
+@pytest.mark.parametrize(
+    "heads, size, turned, offset",
+    [(3, 24, 24, 0), (2, 128, 128, 0), (5, 80, 32, 0), (1, 9, 6, 2), (2, 24, 8, 16)],
+)
+def test_rope(machine, heads, size, turned, offset, interleaved, passes, at_start):
+    library = rope(machine, heads, size, turned, 50, offset, interleaved, passes)
     random = np.random.default_rng(size)
     angles = random.uniform(0, 6, (50, turned // 2))
     table = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
@@ -139,7 +268,8 @@ def test_rope(machine, heads, size, turned, at_start):
         y = guarded(np.zeros_like(x), at_start)
         inputs = [guarded(array, at_start) for array in (x, table, positions)]
         call(library, "rope", *inputs, y)
-        assert error(y, rope_reference(x, table, positions, size)) < 3e-7
+        expected = rope_reference(x, table, positions, size, offset, interleaved)
+        assert error(y, expected) < 3e-7
         call(library, "rope", *inputs, inputs[0])
         assert np.array_equal(inputs[0], y)
 

@@ -42,14 +42,39 @@ TEST(Rope, TurnsHalvesAndCopiesTheRest) {
   // Position 1 turns by a right angle, position 0 not at all.
   Tensor<double> table = reals({2, 2, 1}, {1., 0., 0., 1.});
   auto y = rope(reals({2, 6}, {1., 2., 9., 3., 4., 8., 1., 2., 9., 3., 4., 8.}),
-                table, ints({2}, {0, 1}), 3);
+                table, ints({2}, {0, 1}), {3, 0, false});
   ASSERT_TRUE(y);
   expectNear(*y, {2, 6}, {1, 2, 9, 3, 4, 8, -2, 1, 9, -4, 3, 8});
 }
 
+TEST(Rope, TurnsNeighboursFromAnOffsetOn) {
+  Tensor<double> table = reals({1, 2, 2}, {0., 1., 1., 0.});
+  auto y = rope(reals({1, 6}, {9., 1., 2., 3., 4., 8.}), table, ints({1}, {0}),
+                {6, 1, true});
+  ASSERT_TRUE(y);
+  expectNear(*y, {1, 6}, {9, -2, 1, 3, 4, 8});
+}
+
+TEST(LayerNorm, ScalesAndShiftsChunks) {
+  // Mean 3, variance 1, plus 3: root 2.
+  Tensor<double> weight = reals({2}, {1., 4.}), bias = reals({2}, {0., 1.});
+  auto x = reals({1, 4}, {2., 4., 4., 2.});
+  expectNear(layerNorm(x, &weight, &bias, 2, 3), {1, 4}, {-0.5, 3, 0.5, -1});
+  expectNear(layerNorm<double>(x, nullptr, nullptr, 4, 3), {1, 4},
+             {-0.5, 0.5, 0.5, -0.5});
+}
+
+TEST(JoinHeads, TakesPartsAndLendsASingleHead) {
+  Tensor<double> own = reals({1, 6}, {1., 2., 3., 4., 5., 6.});
+  Tensor<double> lent = reals({1, 3}, {7., 8., 9.});
+  auto y = joinHeads<double>({{&own, 3, 1, 2}, {&lent, 3, 2, 1}}, 2);
+  ASSERT_TRUE(y);
+  expectNear(*y, {1, 6}, {2, 3, 9, 5, 6, 9});
+}
+
 TEST(Rope, RefusesPositionsBeyondTheTable) {
   Tensor<double> table = reals({2, 2, 1}, {1., 0., 0., 1.});
-  auto y = rope(reals({1, 2}, {1., 2.}), table, ints({1}, {2}), 2);
+  auto y = rope(reals({1, 2}, {1., 2.}), table, ints({1}, {2}), {2, 0, false});
   ASSERT_FALSE(y);
   EXPECT_EQ(y.status().message(), "position 2 is not below 2");
 }
@@ -105,7 +130,7 @@ std::vector<double> bruteForce(const std::vector<std::vector<double>> &keys,
 }
 
 struct AttentionCase {
-  int64_t heads, kvHeads, key, value, tokens, window;
+  int64_t heads, kvHeads, key, value, tokens, window, chunk;
 };
 
 class AttentionTest : public ::testing::TestWithParam<AttentionCase> {};
@@ -122,7 +147,8 @@ TEST_P(AttentionTest, IsTheFormula) {
   auto slots = ints({c.tokens}, std::vector<int64_t>(c.tokens, 1));
   auto positions = ints({c.tokens}, countUp(c.tokens));
   ASSERT_TRUE(append(state, k, v, positions, slots).ok());
-  auto out = attention(state, q, positions, slots, {c.heads, 0.3, c.window});
+  auto out = attention<double>(state, q, positions, slots, nullptr,
+                               {c.heads, 0.3, c.window, c.chunk, 0});
   ASSERT_TRUE(out) << out.status().message();
 
   std::vector<std::vector<double>> keys, values;
@@ -130,6 +156,8 @@ TEST_P(AttentionTest, IsTheFormula) {
     keys.emplace_back(k.row(t), k.row(t) + k.width());
     values.emplace_back(v.row(t), v.row(t) + v.width());
     int64_t first = c.window ? std::max<int64_t>(0, t - c.window + 1) : 0;
+    if (c.chunk)
+      first = std::max(first, t / c.chunk * c.chunk);
     std::vector<double> expected = bruteForce(
         keys, values, q.row(t), c.heads, c.kvHeads, c.key, c.value, 0.3, first);
     for (size_t i = 0; i < expected.size(); ++i)
@@ -138,12 +166,38 @@ TEST_P(AttentionTest, IsTheFormula) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest,
-                         ::testing::Values(AttentionCase{1, 1, 4, 4, 1, 0},
-                                           AttentionCase{4, 4, 3, 5, 9, 0},
-                                           AttentionCase{6, 2, 5, 4, 40, 0},
-                                           AttentionCase{6, 2, 5, 4, 40, 7},
-                                           AttentionCase{3, 1, 2, 2, 5, 1},
-                                           AttentionCase{2, 1, 2, 2, 5, 5}));
+                         ::testing::Values(AttentionCase{1, 1, 4, 4, 1, 0, 0},
+                                           AttentionCase{4, 4, 3, 5, 9, 0, 0},
+                                           AttentionCase{6, 2, 5, 4, 40, 0, 0},
+                                           AttentionCase{6, 2, 5, 4, 40, 7, 0},
+                                           AttentionCase{3, 1, 2, 2, 5, 1, 0},
+                                           AttentionCase{2, 1, 2, 2, 5, 5, 0},
+                                           AttentionCase{2, 1, 2, 2, 9, 0, 4},
+                                           AttentionCase{2, 1, 2, 2, 9, 3, 4}));
+
+TEST(Attention, SinkTakesItsShare) {
+  KeyValues<double> state{1, 1, 1, 1, 4, {}};
+  auto one = reals({1, 1}, {1.}), zero = ints({1}, {0});
+  ASSERT_TRUE(append(state, one, reals({1, 1}, {10.}), zero, zero).ok());
+  Tensor<double> sinks = reals({2}, {1., 3.});
+  auto out = attention<double>(state, reals({1, 2}, {1., 1.}), zero, zero,
+                               &sinks, {2, 1.0, 0, 0, 0});
+  ASSERT_TRUE(out);
+  expectNear(*out, {1, 2}, {5, 10 / (1 + std::exp(2))});
+}
+
+TEST(Attention, SoftcapBoundsScores) {
+  KeyValues<double> state{1, 1, 1, 1, 4, {}};
+  auto both = ints({2}, {0, 1}), slots = ints({2}, {0, 0});
+  ASSERT_TRUE(append(state, reals({2, 1}, {8., 0.}), reals({2, 1}, {1., 0.}),
+                     both, slots)
+                  .ok());
+  auto out = attention<double>(state, reals({1, 1}, {1.}), ints({1}, {1}),
+                               ints({1}, {0}), nullptr, {1, 0.5, 0, 0, 2.0});
+  ASSERT_TRUE(out);
+  // 2 tanh(4 / 2) against 0.
+  expectNear(*out, {1, 1}, {1 / (1 + std::exp(-2 * std::tanh(2.)))});
+}
 
 TEST(Attention, SequencesDoNotSeeEachOther) {
   KeyValues<double> state{1, 1, 1, 2, 4, {}};
@@ -151,8 +205,8 @@ TEST(Attention, SequencesDoNotSeeEachOther) {
   ASSERT_TRUE(append(state, one, reals({2, 1}, {10., 20.}), ints({2}, {0, 0}),
                      ints({2}, {0, 1}))
                   .ok());
-  auto out =
-      attention(state, one, ints({2}, {0, 0}), ints({2}, {1, 0}), {1, 1.0, 0});
+  auto out = attention<double>(state, one, ints({2}, {0, 0}), ints({2}, {1, 0}),
+                               nullptr, {1, 1.0, 0, 0, 0});
   ASSERT_TRUE(out);
   expectNear(*out, {2, 1}, {20, 10});
 }
@@ -163,7 +217,8 @@ TEST(Attention, StoresAgain) {
   auto zero = ints({1}, {0});
   ASSERT_TRUE(append(state, one, reals({1, 1}, {10.}), zero, zero).ok());
   ASSERT_TRUE(append(state, one, reals({1, 1}, {30.}), zero, zero).ok());
-  auto out = attention(state, one, zero, zero, {1, 1.0, 0});
+  auto out =
+      attention<double>(state, one, zero, zero, nullptr, {1, 1.0, 0, 0, 0});
   ASSERT_TRUE(out);
   expectNear(*out, {1, 1}, {30});
 }
@@ -175,8 +230,8 @@ TEST(Attention, LargeScoresDoNotOverflow) {
   ASSERT_TRUE(append(state, reals({2, 1}, {1000., 999.}),
                      reals({2, 1}, {1., 0.}), both, slots)
                   .ok());
-  auto out = attention(state, reals({1, 1}, {1.}), ints({1}, {1}),
-                       ints({1}, {0}), {1, 1.0, 0});
+  auto out = attention<double>(state, reals({1, 1}, {1.}), ints({1}, {1}),
+                               ints({1}, {0}), nullptr, {1, 1.0, 0, 0, 0});
   ASSERT_TRUE(out);
   expectNear(*out, {1, 1}, {1 / (1 + std::exp(-1))});
 }
@@ -186,11 +241,13 @@ TEST(Attention, SaysWhatIsMissing) {
   auto one = reals({1, 1}, {1.});
   auto at = [](int64_t i) { return ints({1}, {i}); };
   ASSERT_TRUE(append(state, one, one, at(2), at(0)).ok());
-  auto out = attention(state, one, at(2), at(0), {1, 1.0, 0});
+  auto out =
+      attention<double>(state, one, at(2), at(0), nullptr, {1, 1.0, 0, 0, 0});
   ASSERT_FALSE(out);
   EXPECT_EQ(out.status().message(), "position 0 of slot 0 is read by position "
                                     "2, but nothing was stored there");
-  EXPECT_TRUE(attention(state, one, at(2), at(0), {1, 1.0, 1}));
+  EXPECT_TRUE(
+      attention<double>(state, one, at(2), at(0), nullptr, {1, 1.0, 1, 0, 0}));
   EXPECT_EQ(append(state, one, one, at(4), at(0)).message(),
             "position 4 is not below 4");
   EXPECT_EQ(append(state, one, one, at(0), at(2)).message(),

@@ -1,0 +1,277 @@
+//===- Attention.cpp - The attention part of family programs --------------===//
+//
+// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// positions(), head_part(), join_heads(), rope_table(), rotate() and
+// attention(). Every attention has a state of its own, unless it reads that of
+// an earlier layer.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Import/ModuleBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::importer;
+
+//===----------------------------------------------------------------------===//
+// Heads
+//===----------------------------------------------------------------------===//
+
+std::optional<Datum> ModuleBuilder::positions(Arguments arguments) {
+  CallArguments a("positions", {}, std::move(arguments), evaluator);
+  if (frame().kind != Frame::Kind::Layer)
+    a.fail("belongs into a layer");
+  if (a.failed())
+    return std::nullopt;
+  mlir::Value empty = emptyRows(1);
+  AffineExpr row = builder.getAffineDimExpr(0);
+  AffineMap maps[] = {AffineMap::get(2, 0, row),
+                      builder.getMultiDimIdentityMap(2)};
+  SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(
+      builder, loc(), TypeRange{empty.getType()}, frame().positions, empty,
+      maps, iterators, [&](OpBuilder &inner, Location at, ValueRange elements) {
+        mlir::Value number =
+            arith::SIToFPOp::create(inner, at, f32, elements[0]);
+        linalg::YieldOp::create(inner, at, number);
+      });
+  return leaf(generic.getResult(0));
+}
+
+std::optional<Datum> ModuleBuilder::headPart(Arguments arguments) {
+  CallArguments a("head_part", {"x", "size", "first", "count"},
+                  std::move(arguments), evaluator);
+  RowsRef x = a.rows("x");
+  int64_t size = a.integer("size"), first = a.integer("first");
+  int64_t count = a.integer("count");
+  if (!a.failed() && (size < 1 || x->width % size))
+    a.fail("needs a size of heads that divides the width " +
+           std::to_string(x->width) + ", got " + std::to_string(size));
+  if (!a.failed() && (first < 0 || count < 1 || first > size - count))
+    a.fail("takes " + std::to_string(count) + " elements from " +
+           std::to_string(first) + " on of heads of " + std::to_string(size));
+  if (a.failed())
+    return std::nullopt;
+  auto rows = emit(x);
+  if (!rows)
+    return std::nullopt;
+  int64_t heads = x->width / size;
+  mlir::Value empty = emptyRows(heads * count);
+  auto part =
+      nn::JoinHeadsOp::create(builder, loc(), TypeRange{empty.getType()}, *rows,
+                              empty, heads, size, first, count);
+  return leaf(part->getResult(0));
+}
+
+std::optional<Datum> ModuleBuilder::joinHeads(Arguments arguments) {
+  CallArguments a("join_heads", {"a", "b", "heads", "lend"},
+                  std::move(arguments), evaluator);
+  RowsRef parts[] = {a.rows("a"), a.rows("b")};
+  int64_t heads = a.integer("heads");
+  bool lend = a.boolean("lend", false);
+  SmallVector<int64_t> sizes;
+  for (size_t i = 0; i < std::size(parts) && !a.failed(); ++i) {
+    int64_t own = i == 1 && lend ? 1 : heads;
+    if (own < 1 || parts[i]->width % own)
+      a.fail("needs a number of heads that divides the width " +
+             std::to_string(parts[i]->width) + ", got " + std::to_string(own));
+    else
+      sizes.push_back(parts[i]->width / own);
+  }
+  if (a.failed())
+    return std::nullopt;
+  auto first = emit(parts[0]), second = emit(parts[1]);
+  if (!first || !second)
+    return std::nullopt;
+  mlir::Value empty = emptyRows(heads * (sizes[0] + sizes[1]));
+  auto joined = nn::JoinHeadsOp::create(
+      builder, loc(), TypeRange{empty.getType()}, ValueRange{*first, *second},
+      empty, heads, sizes, ArrayRef<int64_t>{0, 0}, sizes);
+  return leaf(joined->getResult(0));
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+std::optional<Datum> ModuleBuilder::ropeTable(Arguments arguments) {
+  CallArguments a("rope_table",
+                  {"type", "dims", "theta", "factor", "original_context",
+                   "low_freq_factor", "high_freq_factor", "attention_factor",
+                   "mscale", "mscale_all_dim", "beta_fast", "beta_slow",
+                   "truncate"},
+                  std::move(arguments), evaluator);
+  RopeParameters p;
+  p.type = a.text("type", "default");
+  p.dims = a.integer("dims");
+  p.theta = a.number("theta");
+  p.factor = a.maybeNumber("factor").value_or(p.factor);
+  p.originalContext = a.maybeNumber("original_context").value_or(0);
+  p.lowFrequencyFactor =
+      a.maybeNumber("low_freq_factor").value_or(p.lowFrequencyFactor);
+  p.highFrequencyFactor =
+      a.maybeNumber("high_freq_factor").value_or(p.highFrequencyFactor);
+  p.attentionFactor = a.maybeNumber("attention_factor");
+  p.mscale = a.maybeNumber("mscale");
+  p.mscaleAllDims = a.maybeNumber("mscale_all_dim");
+  p.betaFast = a.maybeNumber("beta_fast").value_or(p.betaFast);
+  p.betaSlow = a.maybeNumber("beta_slow").value_or(p.betaSlow);
+  p.truncate = a.boolean("truncate", true);
+  if (a.failed())
+    return std::nullopt;
+  std::string error;
+  auto frequencies = ropeFrequencies(p, error);
+  if (!frequencies)
+    return evaluator.fail(config.fileName() + ": " + error,
+                          code::valueOutOfRange);
+  auto table = std::make_shared<RopeTable>();
+  table->weight = recipes->ropeTable(*frequencies, summary.maxContext);
+  return ObjectRef(table);
+}
+
+std::optional<Datum> ModuleBuilder::rotate(Arguments arguments) {
+  CallArguments a("rotate", {"x", "table", "size", "offset", "interleaved"},
+                  std::move(arguments), evaluator);
+  RowsRef x = a.rows("x");
+  const auto *table = static_cast<const RopeTable *>(
+      a.object("table", Object::Kind::RopeTable, "a rotary table"));
+  int64_t size = a.integer("size"), offset = a.integer("offset", 0);
+  bool interleaved = a.boolean("interleaved", false);
+  if (frame().kind != Frame::Kind::Layer)
+    a.fail("belongs into a layer");
+  if (!a.failed() && (size < 1 || x->width % size))
+    a.fail("needs a size of heads that divides the width " +
+           std::to_string(x->width) + ", got " + std::to_string(size));
+  if (a.failed())
+    return std::nullopt;
+  int64_t turned = 2 * cast<RankedTensorType>(table->weight.type).getDimSize(2);
+  if (turned > size)
+    return a.fail("turns " + std::to_string(turned) +
+                  " elements of heads of only " + std::to_string(size));
+  if (offset < 0 || offset > size - turned)
+    return a.fail("turns " + std::to_string(turned) + " elements from " +
+                  std::to_string(offset) + " on of heads of " +
+                  std::to_string(size));
+  auto rows = emit(x);
+  if (!rows)
+    return std::nullopt;
+  mlir::Value tableValue =
+      use(table->weight, frames.size() - 1, ArgumentKind::Table);
+  mlir::Value empty = emptyRows(x->width);
+  auto rope = nn::RopeOp::create(builder, loc(), TypeRange{empty.getType()},
+                                 *rows, tableValue, frame().positions, empty,
+                                 size, offset, interleaved);
+  return leaf(rope->getResult(0));
+}
+
+/// A state of its own for an attention of this layer.
+mlir::Value ModuleBuilder::state(int64_t heads, int64_t key, int64_t value) {
+  auto type = nn::StateType::get(&context, heads, key, value, weightElement,
+                                 summary.maxSequences, summary.maxContext);
+  summary.stateBytes += type.getBlocks() * nn::StateType::blockPositions *
+                        heads * (key + value) *
+                        weightElement.getIntOrFloatBitWidth() / 8;
+  LayerArgument argument{ArgumentKind::State, "", numStates++, type};
+  attentionStates[*currentLayer].push_back(argument);
+  return layerArgument(frame(), argument);
+}
+
+/// The state that an earlier layer stores to.
+std::optional<mlir::Value> ModuleBuilder::sharedState(CallArguments &a,
+                                                      int64_t layer) {
+  auto found = attentionStates.find(layer);
+  if (layer < 0 || layer >= *currentLayer || found == attentionStates.end())
+    return a.fail("reads the keys and values of layer " +
+                  std::to_string(layer) +
+                  ", which is no earlier layer that stores any");
+  if (found->second.size() != 1)
+    return a.fail("reads the keys and values of layer " +
+                  std::to_string(layer) + ", which has several attentions");
+  return layerArgument(frame(), found->second.front());
+}
+
+std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
+  CallArguments a("attention",
+                  {"q", "k", "v", "heads", "kv_heads", "scale", "window",
+                   "chunk", "softcap", "sinks", "layer"},
+                  std::move(arguments), evaluator);
+  auto layer = a.maybeInteger("layer");
+  RowsRef q = a.rows("q"), k = layer ? nullptr : a.rows("k"),
+          v = layer ? nullptr : a.rows("v");
+  int64_t heads = a.integer("heads"), kvHeads = a.integer("kv_heads");
+  auto scale = a.maybeNumber("scale");
+  int64_t window = a.integer("window", 0), chunk = a.integer("chunk", 0);
+  double softcap = a.maybeNumber("softcap").value_or(0);
+  auto sinks = a.maybeText("sinks");
+  if (frame().kind != Frame::Kind::Layer)
+    a.fail("belongs into a layer");
+  if (!a.failed() && (window < 0 || chunk < 0 || !(softcap >= 0)))
+    a.fail("needs a window, a chunk and a softcap that are not negative, got "
+           "window " +
+           std::to_string(window) + ", chunk " + std::to_string(chunk) +
+           ", softcap " + toText(Datum(softcap)));
+  if (!a.failed() &&
+      (heads < 1 || kvHeads < 1 || heads % kvHeads || q->width % heads))
+    a.fail("does not fit: " + std::to_string(heads) + " heads of queries in " +
+           std::to_string(q->width) + " elements, for " +
+           std::to_string(kvHeads) + " heads of keys and values");
+  if (!a.failed() && !layer &&
+      (v->width % kvHeads || k->width != q->width / heads * kvHeads))
+    a.fail("does not fit: " + std::to_string(heads) + " heads of queries in " +
+           std::to_string(q->width) + " elements, " + std::to_string(kvHeads) +
+           " of keys in " + std::to_string(k->width) + " and of values in " +
+           std::to_string(v->width));
+  if (a.failed())
+    return std::nullopt;
+  auto qRows = emit(q);
+  if (!qRows)
+    return std::nullopt;
+  int64_t key = q->width / heads;
+  Frame &f = frame();
+  mlir::Value keysAndValues;
+  if (layer) {
+    auto shared = sharedState(a, *layer);
+    if (!shared)
+      return std::nullopt;
+    keysAndValues = *shared;
+  } else {
+    auto kRows = emit(k), vRows = emit(v);
+    if (!kRows || !vRows)
+      return std::nullopt;
+    keysAndValues = state(kvHeads, key, v->width / kvHeads);
+    nn::AppendOp::create(builder, loc(), *kRows, *vRows, f.positions,
+                         f.tokenSlots, ValueRange{keysAndValues});
+  }
+  auto type = cast<nn::StateType>(keysAndValues.getType());
+  if (type.getHeads() != kvHeads || type.getKey() != key)
+    return a.fail("reads " + std::to_string(type.getHeads()) + " heads of " +
+                  std::to_string(type.getKey()) +
+                  " elements, but its queries are for " +
+                  std::to_string(kvHeads) + " of " + std::to_string(key));
+  mlir::Value sinkValues;
+  if (sinks) {
+    auto found = weight(*sinks, {heads}, f32, "attention");
+    if (!found)
+      return std::nullopt;
+    sinkValues = *found;
+  }
+  if (f.summary)
+    f.summary->window = window;
+  mlir::Value empty = emptyRows(heads * type.getValue());
+  double byDefault = 1.0 / std::sqrt(static_cast<double>(key));
+  auto attention = nn::AttentionOp::create(
+      builder, loc(), TypeRange{empty.getType()}, *qRows, f.positions,
+      f.tokenSlots, ValueRange{keysAndValues}, sinkValues, ValueRange{empty},
+      heads, kvHeads, APFloat(scale.value_or(byDefault)), window, chunk,
+      APFloat(softcap));
+  return leaf(attention->getResult(0));
+}
