@@ -167,7 +167,7 @@ static StringRef whyNotType(Type type, Values values) {
     return "shapes are ranked";
   if (values != Values::Tensors && isa<TensorType, BankType>(type))
     return "tensors are gone";
-  if (values != Values::Tensors && isa<nn::StateType>(type))
+  if (values != Values::Tensors && isa<nn::StateType, nn::RecurrentType>(type))
     return "states are resolved to their buffers";
   if (values != Values::Memrefs && isa<MemRefType>(type))
     return "there are no memrefs";

@@ -146,6 +146,8 @@ void moec::registerBufferization(DialectRegistry &registry) {
     GatherRowsOp::attachInterface<DpsModel<GatherRowsOp>>(*context);
     TokenSlotsOp::attachInterface<DpsModel<TokenSlotsOp>>(*context);
     AttentionOp::attachInterface<DpsModel<AttentionOp>>(*context);
+    ShortConvOp::attachInterface<DpsModel<ShortConvOp>>(*context);
+    GatedDeltaOp::attachInterface<DpsModel<GatedDeltaOp>>(*context);
     AppendOp::attachInterface<ReaderModel<AppendOp>>(*context);
   });
 }

@@ -311,6 +311,18 @@ def Moe_ConcatOp : Moe_RecipeOp<"concat"> {
   let assemblyFormat = "$inputs attr-dict `:` type($inputs) `to` type($result)";
 }
 
+def Moe_SliceOp : Moe_RecipeOp<"slice"> {
+  let summary = "some rows of every group of rows (for banks: of every expert)";
+  let description = [{
+    Cuts the rows into groups of `group` and keeps, of each, the `size` rows from `begin` on. So it takes one projection out of several
+    that a checkpoint holds as one matrix, head by head or one below the other.
+  }];
+  let arguments = (ins Moe_Weights:$input, I64Attr:$group, I64Attr:$begin, I64Attr:$size);
+  let results = (outs Moe_Weights:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+}
+
 def Moe_PackOp : Moe_RecipeOp<"pack"> {
   let summary = "lay a matrix [N, K] out in column panels for register tiles";
   let description = [{

@@ -67,6 +67,29 @@ LogicalResult ConcatOp::verify() {
   return success();
 }
 
+LogicalResult SliceOp::verify() {
+  auto input = member(getInput().getType()), result = member(getType());
+  int64_t group = getGroup(), begin = getBegin(), size = getSize();
+  int64_t rows = input.getRank() ? input.getDimSize(0) : 0;
+  if (group < 1 || rows % group)
+    return emitOpError("groups of ") << group << " rows do not divide the "
+                                     << rows << " rows of the input";
+  if (begin < 0 || size < 1 || size > group - begin)
+    return emitOpError("rows ") << begin << " to " << begin + size
+                                << " are not in a group of " << group;
+  if (experts(getInput().getType()) != experts(getType()) ||
+      input.getElementType() != result.getElementType() ||
+      input.getRank() != result.getRank() ||
+      input.getShape().drop_front() != result.getShape().drop_front())
+    return emitOpError("input ")
+           << getInput().getType() << " does not fit the result " << getType();
+  if (rows / group * size != result.getDimSize(0))
+    return emitOpError("keeps ")
+           << rows / group * size << " rows, the result has "
+           << result.getDimSize(0);
+  return success();
+}
+
 Type PackOp::packedType(Type type) {
   if (auto bank = dyn_cast<BankType>(type))
     return BankType::get(bank.getContext(), bank.getExperts(),

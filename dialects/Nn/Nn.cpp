@@ -89,6 +89,19 @@ static LogicalResult verifyState(Operation *op, OperandRange state) {
                          "and a block table");
 }
 
+LogicalResult
+RecurrentType::verify(function_ref<InFlightDiagnostic()> emitError,
+                      int64_t rows, int64_t columns, int64_t sequences) {
+  if (rows < 1 || columns < 1 || sequences < 1)
+    return emitError() << "all sizes of a state must be at least 1";
+  return success();
+}
+
+MemRefType RecurrentType::getPoolType() const {
+  return MemRefType::get({getSequences(), getRows(), getColumns()},
+                         Float32Type::get(getContext()));
+}
+
 //===----------------------------------------------------------------------===//
 // Effects
 //===----------------------------------------------------------------------===//
@@ -114,6 +127,21 @@ void AttentionOp::getEffects(Effects &effects) {
   getDpsEffects(*this, effects);
   for (OpOperand &state : getStateMutable())
     effects.emplace_back(MemoryEffects::Read::get(), &state);
+}
+
+static void getMixerEffects(DestinationStyleOpInterface op, OpOperand &state,
+                            Effects &effects) {
+  getDpsEffects(op, effects);
+  effects.emplace_back(MemoryEffects::Read::get(), &state);
+  effects.emplace_back(MemoryEffects::Write::get(), &state);
+}
+
+void ShortConvOp::getEffects(Effects &effects) {
+  getMixerEffects(*this, getStateMutable(), effects);
+}
+
+void GatedDeltaOp::getEffects(Effects &effects) {
+  getMixerEffects(*this, getStateMutable(), effects);
 }
 
 void AppendOp::getEffects(Effects &effects) {
@@ -299,6 +327,90 @@ LogicalResult AttentionOp::verify() {
     return failure();
   return verifyShape(*this, getOuts()[0], "output",
                      {kAny, heads * state.getValue()});
+}
+
+//===----------------------------------------------------------------------===//
+// Mixers
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifySequences(Operation *op, Value positions,
+                                     Value seqOffsets, Value slots) {
+  return success(
+      succeeded(verifyShape(op, positions, "positions", {kAny}, i32(op))) &&
+      succeeded(verifyShape(op, seqOffsets, "seq_offsets", {kAny}, i32(op))) &&
+      succeeded(verifyShape(op, slots, "slots", {kAny}, i32(op))));
+}
+
+/// A state of so many rows and columns, or its pool.
+static LogicalResult verifyRecurrent(Operation *op, Value state, int64_t rows,
+                                     int64_t columns) {
+  auto type = dyn_cast<RecurrentType>(state.getType());
+  if (!type)
+    return verifyShape(op, state, "state", {kAny, rows, columns}, f32(op));
+  if (type.getRows() == rows && type.getColumns() == columns)
+    return success();
+  return op->emitOpError("needs a state of ")
+         << rows << " rows and " << columns << " columns, got " << type;
+}
+
+LogicalResult ShortConvOp::verify() {
+  if (failed(verifyOneOut(*this)) ||
+      failed(verifyShape(*this, getX(), "x", {kAny, kAny})))
+    return failure();
+  int64_t channels = dim(getX(), 1);
+  if (failed(verifyShape(*this, getWeight(), "weight", {channels, 1, kAny},
+                         f32(*this))) ||
+      failed(
+          verifySequences(*this, getPositions(), getSeqOffsets(), getSlots())))
+    return failure();
+  int64_t length = dim(getWeight(), 2);
+  if (length < 2)
+    return emitOpError("needs a static length of at least 2, got ")
+           << getWeight().getType();
+  if (getBias() &&
+      failed(verifyShape(*this, getBias(), "bias", {channels}, f32(*this))))
+    return failure();
+  if (failed(verifyRecurrent(*this, getState(), length - 1, channels)))
+    return failure();
+  return verifyShape(*this, getOuts()[0], "output", {kAny, channels});
+}
+
+int64_t GatedDeltaOp::columns(int64_t key, int64_t value) {
+  return key * value + chunk * (key + value + 1);
+}
+
+int64_t GatedDeltaOp::getKey() {
+  return dim(getK(), 1) / int64_t(getKeyHeads());
+}
+int64_t GatedDeltaOp::getValue() {
+  return dim(getV(), 1) / int64_t(getHeads());
+}
+
+LogicalResult GatedDeltaOp::verify() {
+  int64_t heads = getHeads(), keyHeads = getKeyHeads();
+  if (heads < 1 || keyHeads < 1 || heads % keyHeads)
+    return emitOpError("heads must be a multiple of the key heads, got ")
+           << heads << " and " << keyHeads;
+  if (failed(verifyOneOut(*this)) ||
+      failed(verifyShape(*this, getK(), "k", {kAny, kAny})) ||
+      failed(verifyShape(*this, getV(), "v", {kAny, kAny})))
+    return failure();
+  int64_t keys = dim(getK(), 1), values = dim(getV(), 1);
+  if (keys < 1 || keys % keyHeads || values < 1 || values % heads)
+    return emitOpError("k and v must have a static width for each of ")
+           << keyHeads << " and " << heads << " heads, got " << getK().getType()
+           << " and " << getV().getType();
+  if (failed(verifyShape(*this, getQ(), "q", {kAny, keys})) ||
+      failed(
+          verifyShape(*this, getDecay(), "decay", {kAny, heads}, f32(*this))) ||
+      failed(
+          verifyShape(*this, getBeta(), "beta", {kAny, heads}, f32(*this))) ||
+      failed(verifySequences(*this, getPositions(), getSeqOffsets(),
+                             getSlots())) ||
+      failed(verifyRecurrent(*this, getState(), heads,
+                             columns(getKey(), getValue()))))
+    return failure();
+  return verifyShape(*this, getOuts()[0], "output", {kAny, values});
 }
 
 #define GET_OP_CLASSES

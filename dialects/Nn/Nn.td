@@ -47,12 +47,30 @@ def Nn_StateType : TypeDef<Nn_Dialect, "State"> {
   }];
 }
 
+def Nn_RecurrentType : TypeDef<Nn_Dialect, "Recurrent"> {
+  let mnemonic = "recurrent";
+  let summary = "what a layer remembers of all sequences, in a size that does not grow with them";
+  let description = [{
+    `!nn.recurrent<rows = 2, columns = 64, sequences = 8>`: f32 [rows, columns] for each slot; what they mean is the
+    business of the op that reads and writes them. A sequence begins at position 0, where its state counts as zero. Like an `!nn.state`
+    it is a reference; resolved, it is one pool f32 [sequences, rows, columns].
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns, "int64_t":$sequences);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MemRefType getPoolType() const;
+  }];
+}
+
 class Nn_Op<string mnemonic, list<Trait> traits = []>
     : Op<Nn_Dialect, mnemonic, traits>;
 
 def Nn_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef]>;
 /// One `!nn.state`; or, once it is resolved, its key pool, value pool and table.
 def Nn_StateOperand : AnyTypeOf<[Nn_StateType, AnyStridedMemRef]>;
+/// One `!nn.recurrent`; or, once it is resolved, its pool.
+def Nn_RecurrentOperand : AnyTypeOf<[Nn_RecurrentType, AnyStridedMemRef]>;
 
 class Nn_ComputeOp<string mnemonic, list<Trait> traits = []>
     : Nn_Op<mnemonic, !listconcat(traits, [
@@ -168,7 +186,7 @@ def Nn_TokenSlotsOp : Nn_ComputeOp<"token_slots"> {
 def Nn_StateOp : Nn_Op<"state_ref", [Pure]> {
   let summary = "a state of the model, by number";
   let arguments = (ins I64Attr:$index);
-  let results = (outs Nn_StateType:$result);
+  let results = (outs AnyTypeOf<[Nn_StateType, Nn_RecurrentType]>:$result);
   let assemblyFormat = "$index attr-dict `:` type($result)";
 }
 
@@ -211,6 +229,64 @@ def Nn_AttentionOp : Nn_ComputeOp<"attention", [AttrSizedOperandSegments]> {
     attr-dict `ins` `(` $q `,` $positions `,` $token_slots `:` type($q) `,` type($positions) `,`
     type($token_slots) `)` `state` `(` $state `:` type($state) `)`
     (`sinks` `(` $sinks^ `:` type($sinks) `)`)? `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+class Nn_MixerOp<string mnemonic, list<Trait> traits = []>
+    : Nn_ComputeOp<mnemonic, traits> {
+  string batch = [{
+    The tokens of sequence s, which are at consecutive positions of slot `slots[s]`, are the rows from `seq_offsets[s]` to
+    `seq_offsets[s + 1]`. The state of a slot holds what its earlier positions left; it is updated.
+  }];
+}
+
+def Nn_ShortConvOp : Nn_MixerOp<"short_conv", [AttrSizedOperandSegments]> {
+  let summary = "causal convolution of every channel over a few positions of its sequence";
+  let description = [{
+    `y[t, c] = bias[c] + sum over j < L of weight[c, 0, j] * x[t - L + 1 + j, c]`, j ascending, where rows before a sequence's first one
+    of this step come from the state (its last L - 1 inputs, f32 [L - 1, C], oldest first) and are zero before position 0.
+    }] # batch # [{
+    ins: `x` [T, C], `weight` f32 [C, 1, L], `positions` i32 [T], `seq_offsets` i32 [S + 1], `slots` i32 [S];
+    bias f32 [C]; outs: [T, C].
+  }];
+  let arguments = (ins Nn_Shaped:$x, Nn_Shaped:$weight, Nn_Shaped:$positions, Nn_Shaped:$seq_offsets,
+                       Nn_Shaped:$slots, Optional<Nn_Shaped>:$bias, Nn_RecurrentOperand:$state,
+                       Variadic<Nn_Shaped>:$outs);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $x `,` $weight `,` $positions `,` $seq_offsets `,` $slots `:` type($x) `,` type($weight) `,`
+    type($positions) `,` type($seq_offsets) `,` type($slots) `)` (`bias` `(` $bias^ `:` type($bias) `)`)?
+    `state` `(` $state `:` type($state) `)` `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+def Nn_GatedDeltaOp : Nn_MixerOp<"gated_delta"> {
+  let summary = "linear attention by the gated delta rule";
+  let description = [{
+    For each head a matrix S [key, value], which a token changes and then reads:
+    `S = exp(decay) * S; S = S + k * (beta * (v - k . S)); y = q . S`. Value head h uses the q and k of head `h / (heads / key_heads)`.
+    A step is computed in chunks of 32 positions, aligned to absolute positions: the state holds S at the beginning of the
+    sequence's chunk and what the chunk's earlier tokens add to it, so that one token and many give the same bytes.
+    }] # batch # [{
+    ins: `q`, `k` [T, key_heads * key], `v` [T, heads * value], `decay`, `beta` f32 [T, heads] (decay is a logarithm, at most 0), `positions` i32
+    [T], `seq_offsets` i32 [S + 1], `slots` i32 [S]; outs: [T, heads * value]. State: f32 [heads, columns(key, value)].
+  }];
+  let arguments = (ins Nn_Shaped:$q, Nn_Shaped:$k, Nn_Shaped:$v, Nn_Shaped:$decay, Nn_Shaped:$beta,
+                       Nn_Shaped:$positions, Nn_Shaped:$seq_offsets, Nn_Shaped:$slots,
+                       Nn_RecurrentOperand:$state, Variadic<Nn_Shaped>:$outs,
+                       I64Attr:$heads, I64Attr:$key_heads);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $q `,` $k `,` $v `,` $decay `,` $beta `,` $positions `,` $seq_offsets `,` $slots `:` type($q) `,` type($k) `,`
+    type($v) `,` type($decay) `,` type($beta) `,` type($positions) `,` type($seq_offsets) `,` type($slots) `)`
+    `state` `(` $state `:` type($state) `)` `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+    static constexpr int64_t chunk = 32;
+    /// Columns of a state, for each head: S [key, value], then of the running
+    /// chunk k [key, 32], the additions [32, value] and the sums of decays [32].
+    static int64_t columns(int64_t key, int64_t value);
+    int64_t getKey();
+    int64_t getValue();
   }];
 }
 

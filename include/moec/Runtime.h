@@ -267,13 +267,18 @@ MOEC_API int32_t moec_session_length(const moec_session *session, int32_t slot);
 MOEC_API moec_error *moec_session_reset(moec_session *session,
                                         int32_t slot) MOEC_CHECK;
 
-/* Keeps the first `length` positions of a slot, at most its length. */
+/* Keeps the first `length` positions of a slot, at most its length. Models with
+ * recurrent layers (short convolutions, linear attention) remember a sequence
+ * only as it is now: of them, all positions are kept or none, else the call
+ * fails with MOEC_E_ARGUMENT. */
 MOEC_API moec_error *moec_session_truncate(moec_session *session, int32_t slot,
                                            int32_t length) MOEC_CHECK;
 
 /* Makes `target` hold the first `length` positions of `source` (at most its
  * length; -1: all) instead of what it held. The storage is shared; whoever
- * appends first to a block that is shared and not full gets a copy of it.
+ * appends first to a block that is shared and not full gets a copy of it; a
+ * recurrent state is copied, and as in moec_session_truncate only that of all
+ * positions can be.
  * `source` and `target` must differ. */
 MOEC_API moec_error *moec_session_fork(moec_session *session, int32_t source,
                                        int32_t target,

@@ -58,13 +58,15 @@ struct Target {
   std::vector<Entry> entries;
 };
 
+/// One part of the pool: so many bytes for each block, or for each slot.
 struct StateBuffer {
-  uint64_t offset = 0, blockBytes = 0;
+  uint64_t offset = 0, unitBytes = 0;
 };
 
 struct State {
   uint64_t bytes = 0, blocks = 0;
-  std::vector<StateBuffer> buffers;
+  std::vector<StateBuffer> buffers;   ///< By block.
+  std::vector<StateBuffer> recurrent; ///< By slot.
 };
 
 struct Limits {

@@ -74,14 +74,18 @@ static Json toJson(const Segment &segment) {
           {"role", segment.role}};
 }
 
-static Json toJson(const StateBuffer &buffer) {
-  return {{"offset", buffer.offset}, {"block_bytes", buffer.blockBytes}};
+static Json toJson(const std::vector<StateBuffer> &buffers, const char *unit) {
+  Json json = Json::array();
+  for (const StateBuffer &buffer : buffers)
+    json.push_back({{"offset", buffer.offset}, {unit, buffer.unitBytes}});
+  return json;
 }
 
 static Json toJson(const State &state) {
   return {{"bytes", state.bytes},
           {"blocks", state.blocks},
-          {"buffers", toJson(state.buffers)}};
+          {"buffers", toJson(state.buffers, "block_bytes")},
+          {"recurrent", toJson(state.recurrent, "slot_bytes")}};
 }
 
 static Json toJson(const Limits &limits) {

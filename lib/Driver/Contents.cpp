@@ -5,11 +5,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Driver/Contents.h"
+#include "dialects/Nn/Nn.h"
 #include "lib/Artifact/Checksum.h"
 #include "lib/Artifact/ModelFacts.h"
 #include "passes/Buffers/Affine.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <filesystem>
@@ -145,13 +147,19 @@ void driver::addMemory(ModuleOp module, artifact::Contents &contents) {
   if (!state)
     return;
   contents.state.bytes = numberIn(state, "bytes");
-  contents.state.blocks = numberIn(state, "blocks");
-  for (Attribute attr : state.getAs<ArrayAttr>("buffers")) {
-    auto buffer = cast<DictionaryAttr>(attr);
-    contents.state.buffers.push_back(
-        {static_cast<uint64_t>(numberIn(buffer, "offset")),
-         static_cast<uint64_t>(numberIn(buffer, "block_bytes"))});
-  }
+  contents.state.blocks =
+      contents.limits.sequences *
+      llvm::divideCeil(contents.limits.context, nn::StateType::blockPositions);
+  auto read = [&](StringRef list, StringRef size,
+                  std::vector<artifact::StateBuffer> &to) {
+    for (Attribute attr : state.getAs<ArrayAttr>(list)) {
+      auto buffer = cast<DictionaryAttr>(attr);
+      to.push_back({static_cast<uint64_t>(numberIn(buffer, "offset")),
+                    static_cast<uint64_t>(numberIn(buffer, size))});
+    }
+  };
+  read("buffers", "block_bytes", contents.state.buffers);
+  read("recurrent", "slot_bytes", contents.state.recurrent);
 }
 
 bool driver::sameWeights(ModuleOp a, ModuleOp b) {

@@ -140,6 +140,42 @@ static LogicalResult evaluate(AttentionOp op, Frame<Real> &frame) {
       frame);
 }
 
+/// The sequences of a step as a mixer gets them.
+template <typename Real, typename OpTy>
+static Sequences<Real> sequencesOf(OpTy op, const Frame<Real> &frame) {
+  return {*frame.tensor(op.getPositions()), *frame.tensor(op.getSeqOffsets()),
+          *frame.tensor(op.getSlots())};
+}
+
+template <typename Real>
+static LogicalResult evaluate(ShortConvOp op, Frame<Real> &frame) {
+  if (!isa<RecurrentType>(op.getState().getType()))
+    return noSemantics(op);
+  TensorRef<Real> bias;
+  if (op.getBias())
+    bias = frame.tensor(op.getBias());
+  return finish(op, op.getOuts()[0],
+                shortConv(*frame.recurrent(op.getState()),
+                          *frame.tensor(op.getX()),
+                          *frame.tensor(op.getWeight()), bias.get(),
+                          sequencesOf(op, frame)),
+                frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(GatedDeltaOp op, Frame<Real> &frame) {
+  if (!isa<RecurrentType>(op.getState().getType()))
+    return noSemantics(op);
+  return finish(
+      op, op.getOuts()[0],
+      gatedDelta(*frame.recurrent(op.getState()), *frame.tensor(op.getQ()),
+                 *frame.tensor(op.getK()), *frame.tensor(op.getV()),
+                 *frame.tensor(op.getDecay()), *frame.tensor(op.getBeta()),
+                 static_cast<int64_t>(op.getKeyHeads()),
+                 sequencesOf(op, frame)),
+      frame);
+}
+
 template <typename Real>
 LogicalResult reference::evaluateNn(Operation *op,
                                     Interpreter<Real> &interpreter,
@@ -151,7 +187,7 @@ LogicalResult reference::evaluateNn(Operation *op,
   }
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case<RmsNormOp, LayerNormOp, RopeOp, JoinHeadsOp, GatherRowsOp,
-            TokenSlotsOp, AppendOp, AttentionOp>(
+            TokenSlotsOp, AppendOp, AttentionOp, ShortConvOp, GatedDeltaOp>(
           [&](auto typed) { return evaluate(typed, frame); })
       .Default(noSemantics);
 }

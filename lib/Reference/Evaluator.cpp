@@ -79,7 +79,12 @@ FailureOr<WeightRef> Interpreter<Real>::load(Operation *op,
 }
 
 template <typename Real>
-StateRef<Real> Interpreter<Real>::stateAt(int64_t index, nn::StateType type) {
+ValueOf<Real> Interpreter<Real>::stateAt(int64_t index, Type stateType) {
+  if (auto type = dyn_cast<nn::RecurrentType>(stateType)) {
+    recurrent[index].sequences = type.getSequences();
+    return &recurrent[index];
+  }
+  auto type = cast<nn::StateType>(stateType);
   KeyValues<Real> &state = states[index];
   state.heads = type.getHeads();
   state.key = type.getKey();
@@ -237,6 +242,7 @@ Evaluator<Real>::evaluate(const std::string &entry,
 
 template <typename Real> void Evaluator<Real>::clearStates() {
   interpreter->states.clear();
+  interpreter->recurrent.clear();
 }
 
 #define INSTANTIATE(Real)                                                      \

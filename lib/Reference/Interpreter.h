@@ -16,6 +16,7 @@
 #include "lib/Reference/Evaluator.h"
 #include "lib/Reference/Layers.h"
 #include "lib/Reference/Matrix.h"
+#include "lib/Reference/Mixers.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
@@ -33,10 +34,11 @@ struct BankRef {
   std::string name;
 };
 template <typename Real> using StateRef = KeyValues<Real> *;
+template <typename Real> using RecurrentRef = Recurrent<Real> *;
 
 template <typename Real>
-using ValueOf =
-    std::variant<TensorRef<Real>, WeightRef, BankRef, StateRef<Real>>;
+using ValueOf = std::variant<TensorRef<Real>, WeightRef, BankRef,
+                             StateRef<Real>, RecurrentRef<Real>>;
 
 /// The values of one function call, or of one run of a region.
 template <typename Real> struct Frame {
@@ -54,6 +56,9 @@ template <typename Real> struct Frame {
                                        int64_t n, int64_t k) const;
   StateRef<Real> state(mlir::Value value) const {
     return std::get<StateRef<Real>>(values.at(value));
+  }
+  RecurrentRef<Real> recurrent(mlir::Value value) const {
+    return std::get<RecurrentRef<Real>>(values.at(value));
   }
 };
 
@@ -73,12 +78,13 @@ public:
   /// A weight that is known to have this type.
   mlir::FailureOr<WeightRef> load(mlir::Operation *op, const std::string &name,
                                   int64_t expert, mlir::ShapedType type);
-  StateRef<Real> stateAt(int64_t index, nn::StateType type);
+  ValueOf<Real> stateAt(int64_t index, mlir::Type type);
 
   mlir::ModuleOp module;
   WeightSource &weights;
   typename Evaluator<Real>::Tap tap;
   std::map<int64_t, KeyValues<Real>> states;
+  std::map<int64_t, Recurrent<Real>> recurrent;
 
 private:
   mlir::LogicalResult run(mlir::Operation *op, Frame<Real> &frame);

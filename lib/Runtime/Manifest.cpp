@@ -81,28 +81,58 @@ Limits readLimits(JsonObject object) {
   return limits;
 }
 
-void checkBufferPlaces(const StateLayout &state, JsonObject &object) {
-  std::vector<StateBuffer> sorted = state.buffers;
+void checkBufferPlaces(const StateLayout &state, const Limits &limits,
+                       JsonObject &object) {
+  struct Place {
+    uint64_t offset, end;
+  };
+  std::vector<Place> sorted;
+  // Nothing overflows: offset < 2^48, units < 2^31, bytes of one < 2^32.
+  auto add = [&](const std::vector<StateBuffer> &buffers, int32_t units) {
+    for (const StateBuffer &buffer : buffers)
+      sorted.push_back(
+          {buffer.offset, buffer.offset + buffer.unitBytes * uint64_t(units)});
+  };
+  add(state.buffers, state.blocks);
+  add(state.recurrent, limits.sequences);
   std::sort(sorted.begin(), sorted.end(),
-            [](const StateBuffer &a, const StateBuffer &b) {
-              return a.offset < b.offset;
-            });
+            [](const Place &a, const Place &b) { return a.offset < b.offset; });
   uint64_t end = 0;
-  for (const StateBuffer &buffer : sorted) {
-    if (buffer.offset < end)
+  for (const Place &place : sorted) {
+    if (place.offset < end)
       return object.errors().fail(object.where("buffers"),
                                   "the buffer at offset " +
-                                      std::to_string(buffer.offset) +
+                                      std::to_string(place.offset) +
                                       " overlaps the one before it, which ends "
                                       "at " +
                                       std::to_string(end));
-    // Neither overflows: offset < 2^48, blocks < 2^31, block_bytes < 2^32.
-    end = buffer.offset + buffer.blockBytes * uint64_t(state.blocks);
+    end = place.end;
   }
   if (end > state.bytes)
     object.errors().fail(object.where("buffers"),
                          "reach to byte " + std::to_string(end) +
                              " of a pool of " + std::to_string(state.bytes));
+}
+
+/// A list of parts of the pool, whose units are of a multiple of `alignment`
+/// bytes.
+std::vector<StateBuffer> readBuffers(JsonObject &object, const char *list,
+                                     const char *unit, uint64_t alignment) {
+  std::vector<StateBuffer> buffers;
+  const auto &items = object.array(list, size_t(8) * mostLayers);
+  for (size_t i = 0; i < items.size(); ++i) {
+    JsonObject buffer(items[i], object.where(list, i), object.errors());
+    StateBuffer read;
+    read.offset = buffer.number("offset", 0, largestSize);
+    read.unitBytes = buffer.number(unit, alignment, UINT32_MAX);
+    if (read.offset % 64 || read.unitBytes % alignment)
+      object.errors().fail(buffer.here(), "offset must be a multiple of 64, " +
+                                              std::string(unit) + " one of " +
+                                              std::to_string(alignment));
+    buffer.refuseOthers();
+    buffers.push_back(read);
+  }
+  return buffers;
 }
 
 StateLayout readState(JsonObject object, const Limits &limits) {
@@ -116,20 +146,10 @@ StateLayout readState(JsonObject object, const Limits &limits) {
                              " can be numbered");
   state.blocks = static_cast<int32_t>(object.number(
       "blocks", std::min(blocks, mostBlocks), std::min(blocks, mostBlocks)));
-  const auto &buffers = object.array("buffers", size_t(4) * mostLayers);
-  for (size_t i = 0; i < buffers.size(); ++i) {
-    JsonObject buffer(buffers[i], object.where("buffers", i), object.errors());
-    StateBuffer read;
-    read.offset = buffer.number("offset", 0, largestSize);
-    read.blockBytes = buffer.number("block_bytes", 64, UINT32_MAX);
-    if (read.offset % 64 || read.blockBytes % 64)
-      object.errors().fail(buffer.here(),
-                           "offset and block_bytes must be multiples of 64");
-    buffer.refuseOthers();
-    state.buffers.push_back(read);
-  }
+  state.buffers = readBuffers(object, "buffers", "block_bytes", 64);
+  state.recurrent = readBuffers(object, "recurrent", "slot_bytes", 4);
   object.refuseOthers();
-  checkBufferPlaces(state, object);
+  checkBufferPlaces(state, limits, object);
   return state;
 }
 

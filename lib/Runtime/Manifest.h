@@ -87,14 +87,16 @@ struct Limits {
   int32_t context = 0, stepTokens = 0, sequences = 0;
 };
 
+/// One part of the pool: so many bytes for each block, or for each slot.
 struct StateBuffer {
-  uint64_t offset = 0, blockBytes = 0;
+  uint64_t offset = 0, unitBytes = 0;
 };
 
 struct StateLayout {
   uint64_t bytes = 0;
   int32_t blocks = 0;
-  std::vector<StateBuffer> buffers;
+  std::vector<StateBuffer> buffers;   ///< By block: keys and values.
+  std::vector<StateBuffer> recurrent; ///< By slot.
 };
 
 struct Manifest {

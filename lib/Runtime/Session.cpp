@@ -73,6 +73,15 @@ Status limitStatus(const char *name, int32_t wanted, int32_t most) {
                                      std::to_string(most));
 }
 
+/// A recurrent state is that of a sequence's end.
+Status keepsNoPrefix(const std::string &what, int32_t held, int32_t wanted) {
+  return Status(MOEC_E_ARGUMENT,
+                what + " cannot keep " + std::to_string(wanted) + " of " +
+                    std::to_string(held) +
+                    " tokens: the model has layers that remember a sequence "
+                    "only as it is now; keep all, or none");
+}
+
 } // namespace
 
 Result<SessionLimits> Session::resolve(const Model &model,
@@ -107,7 +116,9 @@ uint64_t Session::memory(const Model &model, const SessionLimits &limits) {
   uint64_t bytes = uint64_t(model.step()->arena.at(
       {limits.stepTokens, limits.sequences, limits.stepTokens}));
   for (const StateBuffer &buffer : model.manifest().state.buffers)
-    bytes += blocks * buffer.blockBytes;
+    bytes += blocks * buffer.unitBytes;
+  for (const StateBuffer &buffer : model.manifest().state.recurrent)
+    bytes += uint64_t(limits.sequences) * buffer.unitBytes;
   return bytes;
 }
 
@@ -317,9 +328,9 @@ void Session::gatherRows(const moec_step &step, const StepSize &size) {
 void Session::copyBlocks() {
   for (const StateBuffer &buffer : artifact->manifest().state.buffers)
     for (const BlockCopy &copy : copies)
-      std::memcpy(state.data() + buffer.offset + copy.to * buffer.blockBytes,
-                  state.data() + buffer.offset + copy.from * buffer.blockBytes,
-                  buffer.blockBytes);
+      std::memcpy(state.data() + buffer.offset + copy.to * buffer.unitBytes,
+                  state.data() + buffer.offset + copy.from * buffer.unitBytes,
+                  buffer.unitBytes);
   copies.clear();
 }
 
@@ -404,6 +415,9 @@ Status Session::truncate(int32_t slot, int32_t length) {
                                        std::to_string(blocks.length(slot)) +
                                        " tokens and cannot keep " +
                                        std::to_string(length));
+  if (length != 0 && length != blocks.length(slot) && isRecurrent())
+    return keepsNoPrefix("slot " + std::to_string(slot), blocks.length(slot),
+                         length);
   blocks.truncate(slot, length);
   return Status();
 }
@@ -426,7 +440,15 @@ Status Session::fork(int32_t source, int32_t target, int32_t length) {
                                        " holds " + std::to_string(held) +
                                        " tokens, a fork cannot have " +
                                        std::to_string(length));
+  if (length > 0 && length != held && isRecurrent())
+    return keepsNoPrefix("a fork of slot " + std::to_string(source), held,
+                         length);
   blocks.fork(source, target, length == -1 ? held : length);
+  // A sequence that begins anew starts from zeros by itself.
+  for (const StateBuffer &buffer : artifact->manifest().state.recurrent)
+    std::memcpy(state.data() + buffer.offset + target * buffer.unitBytes,
+                state.data() + buffer.offset + source * buffer.unitBytes,
+                buffer.unitBytes);
   return Status();
 }
 

@@ -68,6 +68,9 @@ private:
   void gather(const moec_step &step, const StepSize &size);
   void gatherRows(const moec_step &step, const StepSize &size);
   void copyBlocks();
+  bool isRecurrent() const {
+    return !artifact->manifest().state.recurrent.empty();
+  }
   void runEntry(const StepSize &size);
 
   std::shared_ptr<const Model> artifact;

@@ -101,6 +101,7 @@ private:
   Result<RowsRef> make(moe::LoadBankOp op);
   Result<RowsRef> make(moe::CastOp op);
   Result<RowsRef> make(moe::ConcatOp op);
+  Result<RowsRef> make(moe::SliceOp op);
   Result<RowsRef> make(moe::PackOp op);
   Result<RowsRef> make(moe::RopeTableOp op);
   Result<Tensor> find(const std::string &name, mlir::RankedTensorType type);
@@ -170,6 +171,11 @@ Result<RowsRef> Builder::make(moe::ConcatOp op) {
   return concatRows(std::move(inputs));
 }
 
+Result<RowsRef> Builder::make(moe::SliceOp op) {
+  return slicedRows(values.at(op.getInput()), op.getGroup(), op.getBegin(),
+                    op.getSize());
+}
+
 Result<RowsRef> Builder::make(moe::PackOp op) {
   Result<Extent> extent = extentOf(op.getType());
   if (!extent)
@@ -186,15 +192,16 @@ Result<RowsRef> Builder::make(moe::RopeTableOp op) {
 }
 
 Status Builder::add(mlir::Operation &op) {
-  auto result = llvm::TypeSwitch<mlir::Operation *, Result<RowsRef>>(&op)
-                    .Case<moe::LoadOp, moe::LoadBankOp, moe::CastOp,
-                          moe::ConcatOp, moe::PackOp, moe::RopeTableOp>(
-                        [&](auto typed) { return make(typed); })
-                    .Default([](mlir::Operation *other) {
-                      return invalid("the recipes hold '" +
-                                     other->getName().getStringRef().str() +
-                                     "', which makes no weight");
-                    });
+  auto result =
+      llvm::TypeSwitch<mlir::Operation *, Result<RowsRef>>(&op)
+          .Case<moe::LoadOp, moe::LoadBankOp, moe::CastOp, moe::ConcatOp,
+                moe::SliceOp, moe::PackOp, moe::RopeTableOp>(
+              [&](auto typed) { return make(typed); })
+          .Default([](mlir::Operation *other) {
+            return invalid("the recipes hold '" +
+                           other->getName().getStringRef().str() +
+                           "', which makes no weight");
+          });
   if (!result)
     return std::move(result).status();
   values[op.getResult(0)] = std::move(*result);

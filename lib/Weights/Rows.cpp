@@ -99,6 +99,29 @@ struct ConcatRows final : Rows {
   }
 };
 
+struct SlicedRows final : Rows {
+  RowsRef input;
+  uint64_t group, begin, size;
+
+  SlicedRows(RowsRef from, uint64_t group, uint64_t begin, uint64_t size)
+      : Rows(from->numRows / group * size, from->rowBytes),
+        input(std::move(from)), group(group), begin(begin), size(size) {}
+
+  Status read(int64_t expert, uint64_t first, uint64_t count,
+              std::byte *out) const override {
+    for (uint64_t row = first, end = first + count; row < end;) {
+      uint64_t inside = row % size, now = std::min(size - inside, end - row);
+      uint64_t from = row / size * group + begin + inside;
+      Status status = input->read(expert, from, now, out);
+      if (!status.ok())
+        return status;
+      out += now * rowBytes;
+      row += now;
+    }
+    return {};
+  }
+};
+
 struct PackedRows final : Rows {
   RowsRef input;
 
@@ -182,6 +205,11 @@ RowsRef castRows(RowsRef input, DType from, DType to) {
 
 RowsRef concatRows(std::vector<RowsRef> inputs) {
   return std::make_shared<ConcatRows>(std::move(inputs));
+}
+
+RowsRef slicedRows(RowsRef input, uint64_t group, uint64_t begin,
+                   uint64_t size) {
+  return std::make_shared<SlicedRows>(std::move(input), group, begin, size);
 }
 
 RowsRef packedRows(RowsRef input, DType type) {

@@ -47,6 +47,10 @@ RowsRef castRows(RowsRef input, DType from, DType to);
 /// The inputs below each other.
 RowsRef concatRows(std::vector<RowsRef> inputs);
 
+/// The rows `begin` to `begin + size` of every group of `group` rows.
+RowsRef slicedRows(RowsRef input, uint64_t group, uint64_t begin,
+                   uint64_t size);
+
 /// A matrix in panels of 16 rows, each of which lies column by column; a column
 /// is cut into words of 32 bits, which hold one f32 or two bf16. Rows and
 /// columns that lack are zero.

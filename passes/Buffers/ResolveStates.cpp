@@ -2,8 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The pool of a session holds, one after another, the key pool and the value
-// pool of every state; the block table is shared by all of them.
+// The memory of a session holds the pools of all states one after another: of
+// keys and values a pool of keys and one of values, of a recurrent state one
+// pool. The block table is shared by all keys and values.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,50 +33,52 @@ static int64_t bytesOf(MemRefType type) {
   return type.getNumElements() * type.getElementTypeBitWidth() / 8;
 }
 
-static SmallVector<Type> resolvedTypes(nn::StateType type) {
-  return {type.getKeyPoolType(), type.getValuePoolType(), type.getTableType()};
+/// The pools that hold a state, empty for other types.
+static SmallVector<MemRefType> poolsOf(Type type) {
+  if (auto state = dyn_cast<nn::StateType>(type))
+    return {state.getKeyPoolType(), state.getValuePoolType()};
+  if (auto state = dyn_cast<nn::RecurrentType>(type))
+    return {state.getPoolType()};
+  return {};
 }
 
 namespace {
 /// Where the pools of each state lie.
 struct Pool {
   struct Place {
-    nn::StateType type;
-    int64_t keys = 0, values = 0;
+    Type type;
+    SmallVector<int64_t> offsets = {};
   };
   std::map<int64_t, Place> states;
   int64_t bytes = 0;
 
   void place() {
-    for (auto &[index, state] : states) {
-      state.keys = bytes;
-      bytes = llvm::alignTo(bytes + bytesOf(state.type.getKeyPoolType()),
-                            kAlignment);
-      state.values = bytes;
-      bytes = llvm::alignTo(bytes + bytesOf(state.type.getValuePoolType()),
-                            kAlignment);
-    }
+    for (auto &[index, state] : states)
+      for (MemRefType pool : poolsOf(state.type)) {
+        state.offsets.push_back(bytes);
+        bytes = llvm::alignTo(bytes + bytesOf(pool), kAlignment);
+      }
   }
 
   DictionaryAttr describe(Builder &builder) const {
-    SmallVector<Attribute> buffers;
-    auto add = [&](int64_t offset, MemRefType type) {
-      buffers.push_back(builder.getDictionaryAttr(
-          {builder.getNamedAttr("offset", builder.getI64IntegerAttr(offset)),
-           builder.getNamedAttr("block_bytes",
-                                builder.getI64IntegerAttr(
-                                    bytesOf(type) / type.getDimSize(0)))}));
+    SmallVector<Attribute> blocks, slots;
+    auto number = [&](StringRef name, int64_t value) {
+      return builder.getNamedAttr(name, builder.getI64IntegerAttr(value));
     };
-    int64_t blocks = 0;
-    for (auto &[index, state] : states) {
-      add(state.keys, state.type.getKeyPoolType());
-      add(state.values, state.type.getValuePoolType());
-      blocks = state.type.getBlocks();
-    }
+    for (auto &[index, state] : states)
+      for (auto [offset, pool] :
+           llvm::zip_equal(state.offsets, poolsOf(state.type))) {
+        bool isRecurrent = isa<nn::RecurrentType>(state.type);
+        int64_t unit = bytesOf(pool) / pool.getDimSize(0);
+        (isRecurrent ? slots : blocks)
+            .push_back(builder.getDictionaryAttr(
+                {number("offset", offset),
+                 number(isRecurrent ? "slot_bytes" : "block_bytes", unit)}));
+      }
     return builder.getDictionaryAttr(
-        {builder.getNamedAttr("bytes", builder.getI64IntegerAttr(bytes)),
-         builder.getNamedAttr("blocks", builder.getI64IntegerAttr(blocks)),
-         builder.getNamedAttr("buffers", builder.getArrayAttr(buffers))});
+        {number("bytes", bytes),
+         builder.getNamedAttr("buffers", builder.getArrayAttr(blocks)),
+         builder.getNamedAttr("recurrent", builder.getArrayAttr(slots))});
   }
 };
 
@@ -96,8 +99,9 @@ struct ResolveStates : moec::impl::ResolveStatesPassBase<ResolveStates> {
   }
 
   LogicalResult collect(Pool &pool) {
+    nn::StateType first;
     WalkResult result = getOperation().walk([&](nn::StateOp op) {
-      nn::StateType type = op.getType();
+      Type type = op.getType();
       auto [it, inserted] =
           pool.states.try_emplace(op.getIndex(), Pool::Place{type});
       if (!inserted && it->second.type != type) {
@@ -106,12 +110,14 @@ struct ResolveStates : moec::impl::ResolveStatesPassBase<ResolveStates> {
             << it->second.type << " elsewhere";
         return WalkResult::interrupt();
       }
-      nn::StateType first = pool.states.begin()->second.type;
-      if (type.getSequences() != first.getSequences() ||
-          type.getPositions() != first.getPositions()) {
+      auto state = dyn_cast<nn::StateType>(type);
+      if (!first)
+        first = state;
+      if (state && (state.getSequences() != first.getSequences() ||
+                    state.getPositions() != first.getPositions())) {
         op.emitError("state ")
-            << op.getIndex() << " has " << type.getSequences()
-            << " sequences of " << type.getPositions()
+            << op.getIndex() << " has " << state.getSequences()
+            << " sequences of " << state.getPositions()
             << " positions, others have " << first.getSequences() << " of "
             << first.getPositions() << ": they share one block table";
         return WalkResult::interrupt();
@@ -126,16 +132,19 @@ struct ResolveStates : moec::impl::ResolveStatesPassBase<ResolveStates> {
 
   void resolveArguments(func::FuncOp func) {
     for (unsigned i = 0; i < func.getNumArguments(); ++i) {
-      auto type = dyn_cast<nn::StateType>(func.getArgument(i).getType());
-      if (!type)
+      Type type = func.getArgument(i).getType();
+      SmallVector<Type> types = llvm::to_vector_of<Type>(poolsOf(type));
+      if (types.empty())
         continue;
+      if (auto state = dyn_cast<nn::StateType>(type))
+        types.push_back(state.getTableType());
       SmallVector<Value> list;
-      for (auto [j, buffer] : llvm::enumerate(resolvedTypes(type)))
+      for (auto [j, buffer] : llvm::enumerate(types))
         addArgument(func, i + 1 + j, buffer);
-      for (unsigned j = 1; j <= 3; ++j)
+      for (unsigned j = 1; j <= types.size(); ++j)
         list.push_back(func.getArgument(i + j));
       buffers[func.getArgument(i)] = list;
-      i += 3;
+      i += types.size();
     }
   }
 
@@ -151,20 +160,25 @@ struct ResolveStates : moec::impl::ResolveStatesPassBase<ResolveStates> {
     };
     auto bytes = MemRefType::get({pool.bytes}, builder.getI8Type());
     Value base = addArgument(func, func.getNumArguments(), bytes, env("state"));
-    Value table =
-        addArgument(func, func.getNumArguments(),
-                    refs.front().getType().getTableType(), env("block_table"));
+    Value table;
     for (nn::StateOp op : refs) {
       const Pool::Place &place = pool.states[op.getIndex()];
       builder.setInsertionPoint(op);
-      auto view = [&](int64_t offset, MemRefType type) -> Value {
+      SmallVector<Value> &list = buffers[op];
+      for (auto [offset, type] :
+           llvm::zip_equal(place.offsets, poolsOf(place.type))) {
         Value shift =
             arith::ConstantIndexOp::create(builder, op.getLoc(), offset);
-        return memref::ViewOp::create(builder, op.getLoc(), type, base, shift,
-                                      ValueRange());
-      };
-      buffers[op] = {view(place.keys, place.type.getKeyPoolType()),
-                     view(place.values, place.type.getValuePoolType()), table};
+        list.push_back(memref::ViewOp::create(builder, op.getLoc(), type, base,
+                                              shift, ValueRange()));
+      }
+      auto state = dyn_cast<nn::StateType>(place.type);
+      if (!state)
+        continue;
+      if (!table)
+        table = addArgument(func, func.getNumArguments(), state.getTableType(),
+                            env("block_table"));
+      list.push_back(table);
     }
   }
 

@@ -733,6 +733,62 @@ moe.recipes {
 // -----
 
 moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.slice' op groups of 3 rows do not divide the 4 rows of the input}}
+  %1 = moe.slice %0 {group = 3 : i64, begin = 0 : i64, size = 1 : i64} : tensor<4x4xf32> to tensor<2x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.slice' op groups of 0 rows do not divide the 4 rows of the input}}
+  %1 = moe.slice %0 {group = 0 : i64, begin = 0 : i64, size = 1 : i64} : tensor<4x4xf32> to tensor<2x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.slice' op rows 1 to 3 are not in a group of 2}}
+  %1 = moe.slice %0 {group = 2 : i64, begin = 1 : i64, size = 2 : i64} : tensor<4x4xf32> to tensor<4x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.slice' op rows -1 to 1 are not in a group of 2}}
+  %1 = moe.slice %0 {group = 2 : i64, begin = -1 : i64, size = 2 : i64} : tensor<4x4xf32> to tensor<4x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.slice' op rows 0 to 0 are not in a group of 2}}
+  %1 = moe.slice %0 {group = 2 : i64, begin = 0 : i64, size = 0 : i64} : tensor<4x4xf32> to tensor<4x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.slice' op keeps 2 rows, the result has 3}}
+  %1 = moe.slice %0 {group = 2 : i64, begin = 0 : i64, size = 1 : i64} : tensor<4x4xf32> to tensor<3x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<4x4xf32>
+  // expected-error @+1 {{'moe.slice' op input 'tensor<4x4xf32>' does not fit the result 'tensor<2x5xf32>'}}
+  %1 = moe.slice %0 {group = 2 : i64, begin = 0 : i64, size = 1 : i64} : tensor<4x4xf32> to tensor<2x5xf32>
+}
+
+// -----
+
+moe.recipes {
   %0 = moe.load "a" : tensor<4x4xf16>
   // expected-error @+1 {{'moe.pack' op packs matrices of f32 or bf16, got 'tensor<4x4xf16>'}}
   %1 = moe.pack %0 : tensor<4x4xf16> to tensor<1x2x16x2xf16>

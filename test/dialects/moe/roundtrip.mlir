@@ -15,6 +15,8 @@ moe.recipes {
   %b = moe.cast %a : tensor<4x8xf16> to tensor<4x8xbf16>
   // CHECK-NEXT: %[[C:.*]] = moe.concat %[[B]], %[[B]] : tensor<4x8xbf16>, tensor<4x8xbf16> to tensor<8x8xbf16>
   %c = moe.concat %b, %b : tensor<4x8xbf16>, tensor<4x8xbf16> to tensor<8x8xbf16>
+  // CHECK-NEXT: moe.slice %[[C]] {begin = 1 : i64, group = 4 : i64, size = 2 : i64} : tensor<8x8xbf16> to tensor<4x8xbf16>
+  %s = moe.slice %c {group = 4 : i64, begin = 1 : i64, size = 2 : i64} : tensor<8x8xbf16> to tensor<4x8xbf16>
   // CHECK-NEXT: %[[P:.*]] = moe.pack %[[C]] : tensor<8x8xbf16> to tensor<1x4x16x2xbf16>
   %p = moe.pack %c : tensor<8x8xbf16> to tensor<1x4x16x2xbf16>
   // CHECK-NEXT: moe.define "c" role "attention", %[[P]] : tensor<1x4x16x2xbf16>

@@ -20,7 +20,7 @@ func.func @tensors(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %h: tensor<24xf32>,
   %4 = nn.gather_rows ins(%packed, %p : tensor<4x24x16x2xbf16>, tensor<?xi32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
   // CHECK: nn.token_slots ins(%{{.*}}, %{{.*}} : tensor<?xi32>, tensor<?xi32>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
   %5 = nn.token_slots ins(%offsets, %s : tensor<?xi32>, tensor<?xi32>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
-  // CHECK: %[[KV:.*]] = nn.state_ref 3 : <heads = 2, key = 24, value = 16, element = bf16, sequences = 8, positions = 100>
+  // CHECK: %[[KV:.*]] = nn.state_ref 3 : !nn.state<heads = 2, key = 24, value = 16, element = bf16, sequences = 8, positions = 100>
   %kv = nn.state_ref 3 : !state
   // CHECK: nn.append ins(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>) state(%[[KV]] : !nn.state<heads = 2, key = 24, value = 16, element = bf16, sequences = 8, positions = 100>)
   nn.append ins(%x, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !state)
@@ -41,6 +41,30 @@ func.func @tensors(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %h: tensor<24xf32>,
   %11 = nn.rope {size = 48 : i64, offset = 24 : i64, interleaved = true} ins(%x, %table, %p : tensor<?x48xf32>, tensor<100x2x12xf32>, tensor<?xi32>) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
   // CHECK: nn.join_heads {counts = array<i64: 16, 8>, heads = 4 : i64, offsets = array<i64: 8, 0>, sizes = array<i64: 24, 48>} ins(%{{.*}}, %{{.*}} : tensor<?x96xf32>, tensor<?x48xf32>) outs(%{{.*}} : tensor<?x96xf32>) -> tensor<?x96xf32>
   %12 = nn.join_heads {heads = 4 : i64, sizes = array<i64: 24, 48>, offsets = array<i64: 8, 0>, counts = array<i64: 16, 8>} ins(%q, %x : tensor<?x96xf32>, tensor<?x48xf32>) outs(%q : tensor<?x96xf32>) -> tensor<?x96xf32>
+  return
+}
+
+!window = !nn.recurrent<rows = 2, columns = 48, sequences = 8>
+!delta = !nn.recurrent<rows = 4, columns = 1120, sequences = 8>
+
+// CHECK-LABEL: func.func @mixers
+func.func @mixers(%x: tensor<?x48xf32>, %w: tensor<48x1x3xf32>, %b: tensor<48xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %offsets: tensor<?xi32>, %q: tensor<?x32xf32>,
+    %v: tensor<?x48xf32>, %g: tensor<?x4xf32>, %mx: memref<?x48xf32>, %mw: memref<48x1x3xf32>, %mp: memref<?xi32>, %pool: memref<8x2x48xf32>) {
+  // CHECK: %[[W:.*]] = nn.state_ref 0 : !nn.recurrent<rows = 2, columns = 48, sequences = 8>
+  %window = nn.state_ref 0 : !window
+  // CHECK: nn.short_conv ins(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x48xf32>, tensor<48x1x3xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>) state(%[[W]] : !nn.recurrent<rows = 2, columns = 48, sequences = 8>) outs(%{{.*}} : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %0 = nn.short_conv ins(%x, %w, %p, %offsets, %s : tensor<?x48xf32>, tensor<48x1x3xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
+      state(%window : !window) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  // CHECK: nn.short_conv {{.*}} bias(%{{.*}} : tensor<48xf32>) state(
+  %1 = nn.short_conv ins(%x, %w, %p, %offsets, %s : tensor<?x48xf32>, tensor<48x1x3xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
+      bias(%b : tensor<48xf32>) state(%window : !window) outs(%x : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %delta = nn.state_ref 1 : !delta
+  // CHECK: nn.gated_delta {heads = 4 : i64, key_heads = 2 : i64} ins({{.*}}) state(%{{.*}} : !nn.recurrent<rows = 4, columns = 1120, sequences = 8>) outs(%{{.*}} : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %2 = nn.gated_delta {heads = 4 : i64, key_heads = 2 : i64} ins(%q, %q, %v, %g, %g, %p, %offsets, %s : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x48xf32>,
+      tensor<?x4xf32>, tensor<?x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>) state(%delta : !delta) outs(%v : tensor<?x48xf32>) -> tensor<?x48xf32>
+  // CHECK: nn.short_conv {{.*}} state(%{{.*}} : memref<8x2x48xf32>) outs(%{{.*}} : memref<?x48xf32>){{$}}
+  nn.short_conv ins(%mx, %mw, %mp, %mp, %mp : memref<?x48xf32>, memref<48x1x3xf32>, memref<?xi32>, memref<?xi32>, memref<?xi32>)
+      state(%pool : memref<8x2x48xf32>) outs(%mx : memref<?x48xf32>)
   return
 }
 

@@ -42,9 +42,13 @@ static void checkState(const Manifest &manifest) {
   const StateLayout &state = manifest.state;
   require(state.blocks ==
           manifest.limits.sequences * blocksFor(manifest.limits.context));
-  for (const StateBuffer &buffer : state.buffers)
-    require(buffer.offset + buffer.blockBytes * uint64_t(state.blocks) <=
-            state.bytes);
+  auto check = [&](const std::vector<StateBuffer> &buffers, int32_t units) {
+    for (const StateBuffer &buffer : buffers)
+      require(buffer.offset + buffer.unitBytes * uint64_t(units) <=
+              state.bytes);
+  };
+  check(state.buffers, state.blocks);
+  check(state.recurrent, manifest.limits.sequences);
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -1,7 +1,7 @@
-// RUN: moe-opt %s -moe-resolve-states | FileCheck %s
+// RUN: moe-opt %s -split-input-file -moe-resolve-states | FileCheck %s
 
 // Two states, one of bf16: four pools, one table.
-// CHECK:       moe.state = {blocks = 4 : i64, buffers = [{block_bytes = 1024 : i64, offset = 0 : i64}, {block_bytes = 2048 : i64, offset = 4096 : i64}, {block_bytes = 512 : i64, offset = 12288 : i64}, {block_bytes = 512 : i64, offset = 16384 : i64}], bytes = 20480 : i64}
+// CHECK:       moe.state = {buffers = [{block_bytes = 1024 : i64, offset = 0 : i64}, {block_bytes = 2048 : i64, offset = 4096 : i64}, {block_bytes = 512 : i64, offset = 12288 : i64}, {block_bytes = 512 : i64, offset = 16384 : i64}], bytes = 20480 : i64, recurrent = []}
 // CHECK-LABEL: func.func @step
 // CHECK-COUNT-4: memref.view
 // CHECK:       nn.attention {{.*}} state(%{{.*}}, %{{.*}}, %[[T:.*]] : memref<4x2x4x32xf32>, memref<4x2x32x8xf32>, memref<2x2xi32>)
@@ -12,5 +12,28 @@ func.func @step(%q: memref<?x8xf32>, %p: memref<?xi32>, %s: memref<?xi32>, %o: m
   %b = nn.state_ref 1 : !nn.state<heads = 2, key = 4, value = 4, element = bf16, sequences = 2, positions = 64>
   nn.attention {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.5 : f64} ins(%q, %p, %s : memref<?x8xf32>, memref<?xi32>, memref<?xi32>) state(%a : !nn.state<heads = 2, key = 4, value = 8, element = f32, sequences = 2, positions = 64>) outs(%o : memref<?x16xf32>)
   nn.attention {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.5 : f64} ins(%q, %p, %s : memref<?x8xf32>, memref<?xi32>, memref<?xi32>) state(%b : !nn.state<heads = 2, key = 4, value = 4, element = bf16, sequences = 2, positions = 64>) outs(%r : memref<?x8xf32>)
+  return
+}
+
+// -----
+
+// A recurrent state is one pool, which takes no part in the block table.
+// CHECK:       moe.state = {buffers = [], bytes = 4096 : i64, recurrent = [{offset = 0 : i64, slot_bytes = 64 : i64}]}
+// CHECK-LABEL: func.func private @layer
+// CHECK-SAME:  %[[POOL:[a-z0-9]*]]: memref<3x2x8xf32>)
+// CHECK:       nn.short_conv {{.*}} state(%[[POOL]] : memref<3x2x8xf32>)
+func.func private @layer(%x: memref<?x8xf32>, %w: memref<8x1x3xf32>, %p: memref<?xi32>, %state: !nn.recurrent<rows = 2, columns = 8, sequences = 3>) {
+  nn.short_conv ins(%x, %w, %p, %p, %p : memref<?x8xf32>, memref<8x1x3xf32>, memref<?xi32>, memref<?xi32>, memref<?xi32>)
+      state(%state : !nn.recurrent<rows = 2, columns = 8, sequences = 3>) outs(%x : memref<?x8xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func @step
+// CHECK-SAME:  memref<4096xi8> {moe.env = "state"})
+// CHECK:       %[[VIEW:.*]] = memref.view %{{.*}} : memref<4096xi8> to memref<3x2x8xf32>
+// CHECK:       call @layer(%{{.*}}, %[[VIEW]])
+func.func @step(%x: memref<?x8xf32>, %w: memref<8x1x3xf32>, %p: memref<?xi32>) {
+  %state = nn.state_ref 0 : !nn.recurrent<rows = 2, columns = 8, sequences = 3>
+  call @layer(%x, %w, %p, %state) : (memref<?x8xf32>, memref<8x1x3xf32>, memref<?xi32>, !nn.recurrent<rows = 2, columns = 8, sequences = 3>) -> ()
   return
 }

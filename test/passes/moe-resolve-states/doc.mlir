@@ -3,7 +3,7 @@
 // Each state becomes its key pool, its value pool and the block table; the pools
 // lie one after another in the session's memory.
 
-// CHECK:       module attributes {moe.state = {blocks = 4 : i64, buffers = [{block_bytes = 1024 : i64, offset = 0 : i64}, {block_bytes = 2048 : i64, offset = 4096 : i64}], bytes = 12288 : i64}}
+// CHECK:       module attributes {moe.state = {buffers = [{block_bytes = 1024 : i64, offset = 0 : i64}, {block_bytes = 2048 : i64, offset = 4096 : i64}], bytes = 12288 : i64, recurrent = []}}
 
 // CHECK-LABEL: func.func private @layer
 // CHECK-SAME:  %[[K:[a-z0-9]*]]: memref<4x2x4x32xf32>, %[[V:[a-z0-9]*]]: memref<4x2x32x8xf32>, %[[T:[a-z0-9]*]]: memref<2x2xi32>)

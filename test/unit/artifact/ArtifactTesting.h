@@ -64,7 +64,7 @@ protected:
                {"eos", {0}},
                {"bos", 0}};
     c.limits = {1024, 512, 8};
-    c.state = {256 * 8192, 256, {{0, 8192}}};
+    c.state = {256 * 8192 + 8 * 640, 256, {{0, 8192}}, {{256 * 8192, 640}}};
     c.weightsBytes = 1409024; // 8192 + 700 * 1000 * 2, to whole pages
     Entry entry{
         .name = "step",

@@ -33,10 +33,12 @@ TEST_F(ArtifactTest, ManifestSaysEverything) {
   EXPECT_EQ(manifest["model"], contents.model);
   EXPECT_EQ(manifest["limits"],
             (Json{{"context", 1024}, {"step_tokens", 512}, {"sequences", 8}}));
-  EXPECT_EQ(manifest["state"]["bytes"], 2097152);
+  EXPECT_EQ(manifest["state"]["bytes"], 2102272);
   EXPECT_EQ(manifest["state"]["blocks"], 256);
   EXPECT_EQ(manifest["state"]["buffers"],
             (Json::array({{{"offset", 0}, {"block_bytes", 8192}}})));
+  EXPECT_EQ(manifest["state"]["recurrent"],
+            (Json::array({{{"offset", 2097152}, {"slot_bytes", 640}}})));
 }
 
 TEST_F(ArtifactTest, ManifestListsWeights) {

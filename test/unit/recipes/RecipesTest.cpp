@@ -117,6 +117,27 @@ TEST_F(RecipeTest, ConcatPutsRowsBelowEachOther) {
     }
 }
 
+TEST_F(RecipeTest, SliceTakesRowsOfEveryGroup) {
+  store({{"a", DType::F32, {6, 1}, {1, 2, 3, 4, 5, 6}}});
+  recipes(R"(
+    %0 = moe.load "a" : tensor<6x1xf32>
+    %1 = moe.slice %0 {group = 3 : i64, begin = 1 : i64, size = 2 : i64} : tensor<6x1xf32> to tensor<4x1xf32>
+    %2 = moe.slice %0 {group = 6 : i64, begin = 5 : i64, size = 1 : i64} : tensor<6x1xf32> to tensor<1x1xf32>
+    moe.define "w" role "attention", %1 : tensor<4x1xf32>
+    moe.define "v" role "attention", %2 : tensor<1x1xf32>)");
+  EXPECT_EQ(made("w"), (Floats{2, 3, 5, 6}));
+  EXPECT_EQ(made("v"), (Floats{6}));
+  // Any part of it is the same as that part of all.
+  for (uint64_t first = 0; first <= 4; ++first)
+    for (uint64_t count = 0; first + count <= 4; ++count) {
+      Floats part(count), all = made("w");
+      ASSERT_TRUE(RecipeExecutor::read(*executor->find("w"), 0, first, count,
+                                       std::as_writable_bytes(std::span(part)))
+                      .ok());
+      EXPECT_EQ(part, Floats(all.begin() + first, all.begin() + first + count));
+    }
+}
+
 //===----------------------------------------------------------------------===//
 // Panels
 //===----------------------------------------------------------------------===//
