@@ -13,6 +13,7 @@
 
 #include "lib/Weights/Checkpoint.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 
@@ -24,9 +25,13 @@ std::string moec::importer::test::fixture(const std::string &name) {
 }
 
 std::vector<std::string> moec::importer::test::allFixtures() {
-  return {"mixtral-a",   "mixtral-b",   "olmoe-a",
-          "olmoe-b",     "qwen2_moe-a", "qwen2_moe-b",
-          "qwen3_moe-a", "qwen3_moe-b", "qwen3_moe-c"};
+  std::vector<std::string> names;
+  for (const auto &entry : std::filesystem::directory_iterator(fixture("")))
+    // Not built in.
+    if (entry.path().filename() != "glm4_moe-a")
+      names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 EditedFixture::EditedFixture(const std::string &name,
