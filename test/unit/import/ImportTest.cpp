@@ -76,7 +76,7 @@ TEST(ImportTest, EveryLayerHasItsOwnState) {
   ASSERT_EQ(states.size(), 3u);
   for (size_t i = 0; i < states.size(); ++i)
     EXPECT_EQ(states[i].getIndex(), static_cast<int64_t>(i));
-  auto type = states[0].getType();
+  auto type = mlir::cast<nn::StateType>(states[0].getType());
   EXPECT_EQ(type.getHeads(), 2);
   EXPECT_EQ(type.getKey(), 24);
   EXPECT_EQ(type.getValue(), 24);
@@ -126,7 +126,10 @@ TEST(ImportTest, ElementTypes) {
           << define.getName().str();
     }
     for (nn::StateOp state : all<nn::StateOp>(*imported.module))
-      EXPECT_EQ(state.getType().getElement().getIntOrFloatBitWidth(), bits);
+      EXPECT_EQ(mlir::cast<nn::StateType>(state.getType())
+                    .getElement()
+                    .getIntOrFloatBitWidth(),
+                bits);
   }
 }
 
@@ -150,7 +153,8 @@ TEST(ImportTest, Limits) {
   options.maxStepTokens = 17;
   Imported imported(fixture("olmoe-a"), options);
   ASSERT_TRUE(imported.module) << imported.messages();
-  auto state = all<nn::StateOp>(*imported.module)[0].getType();
+  auto state = mlir::cast<nn::StateType>(
+      all<nn::StateOp>(*imported.module)[0].getType());
   EXPECT_EQ(state.getPositions(), 100);
   EXPECT_EQ(state.getSequences(), 3);
   EXPECT_EQ(imported.summary.stateBytes,
