@@ -148,22 +148,43 @@ MatmulTile::Values MatmulTile::accumulate(const Input &input, Value group,
                          op.getWeightType().getIntOrFloatBitWidth() / 8;
   auto body = [&](OpBuilder &, Location, Value k, ValueRange acc) {
     Values next(acc.begin(), acc.end());
-    SmallVector<Values> weights;
-    for (int64_t v = 0; v < vectors; ++v) {
+    auto weights = [&](int64_t v) {
       Value at = add(unit, v / banks());
-      weights.push_back(loadWeights(v % banks(), bankIndices(group, at, k)));
+      Values loaded = loadWeights(v % banks(), bankIndices(group, at, k));
       if (prefetch)
         memref::PrefetchOp::create(
             builder, loc, bankViews[v % banks()],
             bankIndices(group, at, add(k, prefetch / bytesPerStep)),
             /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
-    }
-    for (int64_t i = 0; i < rows; ++i) {
-      Values a = loadInput(input, i, k);
-      for (int64_t v = 0; v < vectors; ++v)
-        next[i * vectors + v] =
-            multiplyAdd(a, weights[v], next[i * vectors + v]);
-    }
+      return loaded;
+    };
+    auto inputs = [&](int64_t row) { return loadInput(input, row, k); };
+    // The fewer of both stay in registers, the others come one by one.
+    auto each = [&](int64_t kept, auto keep, int64_t passing, auto pass,
+                    auto multiply) {
+      SmallVector<Values> held;
+      for (int64_t i = 0; i < kept; ++i)
+        held.push_back(keep(i));
+      for (int64_t j = 0; j < passing; ++j) {
+        Values one = pass(j);
+        for (int64_t i = 0; i < kept; ++i)
+          multiply(i, held[i], j, one);
+      }
+    };
+    auto multiply = [&](int64_t row, ValueRange a, int64_t v, ValueRange b) {
+      Value &sum = next[row * vectors + v];
+      sum = multiplyAdd(a, b, sum);
+    };
+    if (rows < vectors)
+      each(rows, inputs, vectors, weights,
+           [&](int64_t row, ValueRange a, int64_t v, ValueRange b) {
+             multiply(row, a, v, b);
+           });
+    else
+      each(vectors, weights, rows, inputs,
+           [&](int64_t v, ValueRange b, int64_t row, ValueRange a) {
+             multiply(row, a, v, b);
+           });
     scf::YieldOp::create(builder, loc, next);
   };
   OpBuilder::InsertionGuard guard(builder);
