@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,10 @@ import pytest
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MOEC_BUILD_DIR", SOURCE / "build")).resolve()
 FIXTURES = SOURCE / "test" / "data" / "fixtures"
+# Every recorded model: a directory that is put there is tested, without a list to keep.
+NAMES = sorted(path.parent.name for path in FIXTURES.glob("*/expected.safetensors"))
+# Relative error allowed in f32, where it is not the usual 2e-5.
+TOLERANCES = json.loads((SOURCE / "test" / "data" / "tolerances.json").read_text())
 EXAMPLE = SOURCE / "examples" / "tiny-qwen3-moe"
 sys.path.insert(0, str(SOURCE / "python"))
 os.environ.setdefault("MOEC_LIBRARY", str(BUILD / "lib" / "libmoec.so.0"))
@@ -31,6 +36,22 @@ def read_safetensors(path):
         tensors[name] = np.frombuffer(data[begin:end], NUMPY[entry["dtype"]]).reshape(
             entry["shape"])
     return tensors
+
+
+def tolerance(name):
+    return TOLERANCES.get(name.split("-")[0], 2e-5)
+
+
+def recorded_choice(expected, layer, k):
+    """The experts [tokens, k] that the original chose in a layer. Most routers return them; of the
+    others the scores were recorded, the k largest of which are the choice."""
+    part = re.compile(rf"^router\..*\.(layers|blocks)\.{layer}\.")
+    found = [value for key, value in sorted(expected.items()) if part.match(key)]
+    for value in found:
+        if value.dtype == np.int64:
+            return value
+    scores = next(value for value in found if value.shape[1] > k)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,16 @@
 """Every fixture against what the original implementation recorded.
 
-f32: logits within 2e-5 (relative Frobenius), every chosen expert equal. bf16: over the tokens whose
+f32: logits within 2e-5 (relative Frobenius; tolerances.json has exceptions), every chosen expert equal. bf16: over the tokens whose
 experts are the recorded ones, within the larger of 2e-2 and 1.5 times the original's own error in
 bf16; at most 3 more tokens with other experts than the original has.
 """
 
 import json
-import shutil
 
 import numpy as np
 import pytest
-from conftest import FIXTURES, read_safetensors
+from conftest import FIXTURES, NAMES, read_safetensors, recorded_choice, tolerance
 
-# Not built in.
-NAMES = sorted({path.name for path in FIXTURES.iterdir()} - {"glm4_moe-a"})
 # Baseline code runs everywhere; the form with products of bf16 pairs runs with
 # its intrinsics replaced, so that it is tested on every machine; `native` is what this one has.
 TARGETS = ["cpu", "cpu:znver4+emulate", "cpu:native"]
@@ -36,23 +33,14 @@ def relative(actual, expected):
     return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
 
 
-def recorded_experts(expected, layer):
-    """In ascending order: the integers that the router's module returned, or where the scores
-    that it returned are not 0."""
-    router = {key[-1]: value for key, value in expected.items()
-              if key.startswith(f"router.model.layers.{layer}.")}
-    if "2" in router:
-        return np.sort(router["2"], 1)
-    return np.nonzero(router["0"])[1].reshape(len(router["0"]), -1)
-
-
 def compare(artifact, name):
     """(error over all tokens, error over those with the recorded experts, their mask)."""
     expected = read_safetensors(FIXTURES / name / "expected.safetensors")
     logits, chosen, layers = run_all(artifact, expected["input_ids"])
     same = np.ones(expected["input_ids"].size, bool)
     for ids, layer in zip(chosen, layers):
-        same &= (np.sort(ids, 1) == recorded_experts(expected, layer)).all(1)
+        choice = recorded_choice(expected, layer, ids.shape[1])
+        same &= (np.sort(ids, 1) == np.sort(choice, 1)).all(1)
     mask = same.reshape(expected["input_ids"].shape)
     return (relative(logits, expected["logits"]),
             relative(logits[mask], expected["logits"][mask]), same)
@@ -64,7 +52,7 @@ def test_f32(compiled, name, target):
     artifact = compiled(FIXTURES / name, "--dtype", "f32", "--target", target)
     error, _, same = compare(artifact, name)
     assert same.all()
-    assert error <= 2e-5
+    assert error <= tolerance(name)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -78,23 +66,10 @@ def test_bf16(compiled, name, target):
     assert (~same).sum() <= others + 3
 
 
-@pytest.mark.parametrize("name", ["olmoe-a", "qwen2_moe-b"])
+@pytest.mark.parametrize("name", NAMES)
 def test_fallback(compiled, name):
     """The generic lowering computes the same model."""
     artifact = compiled(FIXTURES / name, "--dtype", "f32", "--fallback")
     error, _, same = compare(artifact, name)
     assert same.all()
-    assert error <= 2e-5
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_both_spellings_of_the_configuration(compiled, name, tmp_path):
-    """config.json as transformers 5 writes it gives the same weights and the same logits."""
-    checkpoint = tmp_path / name
-    checkpoint.mkdir()
-    shutil.copy(FIXTURES / name / "model.safetensors", checkpoint)
-    shutil.copy(FIXTURES / name / "config.v5.json", checkpoint / "config.json")
-    ids = read_safetensors(FIXTURES / name / "expected.safetensors")["input_ids"]
-    published = run_all(compiled(FIXTURES / name, "--dtype", "f32", "--target", "cpu"), ids)
-    version5 = run_all(compiled(checkpoint, "--dtype", "f32", "--target", "cpu"), ids)
-    assert np.array_equal(published[0], version5[0])
+    assert error <= tolerance(name)

@@ -3,14 +3,12 @@
 import moec
 import numpy as np
 import pytest
-from conftest import FIXTURES, read_safetensors
-
-CASES = [("olmoe-b", "bf16"), ("qwen2_moe-a", "f32"), ("qwen3_moe-c", "bf16"),
-         ("mixtral-b", "f32")]
+from conftest import FIXTURES, NAMES, read_safetensors
 
 
 @pytest.mark.parametrize("target", ["cpu", "cpu:native"])
-@pytest.mark.parametrize("name,dtype", CASES)
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+@pytest.mark.parametrize("name", NAMES)
 def test_one_step_token_by_token_and_ragged(compiled, name, dtype, target):
     artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target)
     ids, others = read_safetensors(FIXTURES / name / "expected.safetensors")["input_ids"]

@@ -56,20 +56,26 @@ size_t count(const std::string &text, const std::string &part) {
 } // namespace
 
 TEST(ArchSpecTest, AFamilyFromOutside) {
-  std::string file = std::string(MOEC_TEST_DATA) + "/families/glm4_moe.json";
-  EXPECT_TRUE(Imported(fixture("glm4_moe-a"))
-                  .failsWith(code::unknownModelType, 3, {"glm4_moe"}));
+  EditedFixture newcomer("glm4_moe-a");
+  newcomer.config["model_type"] = "newcomer";
+  std::string checkpoint = newcomer.write();
+  EXPECT_TRUE(
+      Imported(checkpoint).failsWith(code::unknownModelType, 3, {"newcomer"}));
+  moec::weights::test::TemporaryDirectory directory;
+  Json family = {{"family", "newcomer"},
+                 {"extends", "glm4_moe"},
+                 {"model_types", {"newcomer"}}};
   ImportOptions options;
-  options.archSpec = file;
-  Imported imported(fixture("glm4_moe-a"), options);
+  options.archSpec = directory.write("family.json", family.dump());
+  Imported imported(checkpoint, options);
   ASSERT_TRUE(imported.module) << imported.messages();
-  EXPECT_EQ(imported.summary.family, "glm4_moe");
+  EXPECT_EQ(imported.summary.family, "newcomer");
   EXPECT_EQ(imported.summary.layers[0].router, "");
   EXPECT_EQ(imported.summary.layers[1].router,
             "sigmoid, bias on selection, top-4, renormalised, times 1.50");
   EXPECT_TRUE(Imported(fixture("olmoe-a"), options)
                   .failsWith(code::contradiction, 1,
-                             {file, "model_types", "\"olmoe\""}));
+                             {options.archSpec, "model_types", "\"olmoe\""}));
   options.archSpec = "/nowhere.json";
   EXPECT_TRUE(Imported(fixture("olmoe-a"), options)
                   .failsWith(code::unreadable, 1, {"/nowhere.json"}));

@@ -12,6 +12,7 @@
 #include "dialects/Moe/Moe.h"
 #include "dialects/Nn/Nn.h"
 #include "test/unit/import/Testing.h"
+#include "test/unit/reference/Fixtures.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -47,13 +48,10 @@ TEST_P(BothSpellings, ImportAlike) {
       << "no path of this machine belongs into the module";
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, BothSpellings,
-                         testing::ValuesIn(allFixtures()),
-                         [](const auto &info) {
-                           std::string name = info.param;
-                           name[name.find('-')] = '_';
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Fixtures, BothSpellings,
+    testing::ValuesIn(moec::reference::testing::fixtures()),
+    moec::reference::testing::nameOf);
 
 TEST(ImportTest, EqualLayersShareAFunction) {
   for (auto [name, functions] :

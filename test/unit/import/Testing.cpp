@@ -13,7 +13,6 @@
 
 #include "lib/Weights/Checkpoint.h"
 
-#include <algorithm>
 #include <cstring>
 #include <filesystem>
 
@@ -22,16 +21,6 @@ using namespace moec::importer::test;
 
 std::string moec::importer::test::fixture(const std::string &name) {
   return std::string(MOEC_TEST_DATA) + "/fixtures/" + name;
-}
-
-std::vector<std::string> moec::importer::test::allFixtures() {
-  std::vector<std::string> names;
-  for (const auto &entry : std::filesystem::directory_iterator(fixture("")))
-    // Not built in.
-    if (entry.path().filename() != "glm4_moe-a")
-      names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 EditedFixture::EditedFixture(const std::string &name,

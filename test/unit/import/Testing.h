@@ -25,7 +25,6 @@ namespace moec::importer::test {
 
 /// The directory of a recorded fixture ("olmoe-a").
 std::string fixture(const std::string &name);
-std::vector<std::string> allFixtures();
 
 /// A copy of a fixture whose configuration can be changed. Its tensors are
 /// those of the fixture until other ones are written.
