@@ -21,6 +21,21 @@
 #include "dialects/Moe/MoeDialect.h.inc"
 #include "dialects/Moe/MoeEnums.h.inc"
 
+namespace moec::moe {
+/// What a choice of experts reads besides its logits; null where absent.
+struct RoutingInputs {
+  mlir::Value bias, eligible, classId, tokenK, table, tokenId, expertScale,
+      sequence;
+  mlir::DenseBoolArrayAttr classMask;
+  mlir::DenseI32ArrayAttr alias;
+
+  /// The operands that are there.
+  llvm::SmallVector<mlir::Value> values() const;
+  /// Whether experts may be ruled out for a token.
+  bool restrictsEligibility() const { return eligible || classId; }
+};
+} // namespace moec::moe
+
 #define GET_TYPEDEF_CLASSES
 #include "dialects/Moe/MoeTypes.h.inc"
 
@@ -51,6 +66,16 @@ mlir::LogicalResult verifyShape(mlir::Operation *op, mlir::Value value,
                                 llvm::StringRef what,
                                 llvm::ArrayRef<int64_t> shape,
                                 mlir::Type element = {});
+
+/// Checks that a matrix of this shape is [n, k], or the packed form of that.
+mlir::LogicalResult verifyMatrix(mlir::Operation *op, llvm::StringRef what,
+                                 mlir::Value value,
+                                 llvm::ArrayRef<int64_t> shape, int64_t n,
+                                 int64_t k);
+
+/// Checks how many outputs there are.
+mlir::LogicalResult verifyOuts(mlir::Operation *op, mlir::OperandRange outs,
+                               size_t number);
 
 /// Registers how the ops of both dialects bufferize (it lives here because one
 /// model serves both).

@@ -105,6 +105,25 @@ def Moe_GroupReduce : Moe_Enum<"GroupReduce", "the score of a group of experts",
 def Moe_GroupFill : Moe_Enum<"GroupFill", "what the keys of groups that are not kept become", [
   I32EnumAttrCase<"NegInf", 0, "neg_inf">,
   I32EnumAttrCase<"Zero", 1, "zero">]>;
+def Moe_WindowBy : Moe_Enum<"WindowBy", "what the distances in a window are relative to", [
+  I32EnumAttrCase<"Signed", 0, "signed">,
+  I32EnumAttrCase<"Magnitude", 1, "magnitude">]>;
+def Moe_CapacityUnit : Moe_Enum<"CapacityUnit", "what a capacity counts", [
+  I32EnumAttrCase<"Tokens", 0, "tokens">,
+  I32EnumAttrCase<"Fraction", 1, "fraction">,
+  I32EnumAttrCase<"Factor", 2, "factor">]>;
+def Moe_CapacityScope : Moe_Enum<"CapacityScope", "the tokens that share a capacity", [
+  I32EnumAttrCase<"Global", 0, "global">,
+  I32EnumAttrCase<"Sequence", 1, "sequence">]>;
+def Moe_Priority : Moe_Enum<"Priority", "which tokens an expert of limited capacity keeps", [
+  I32EnumAttrCase<"Position", 0, "position">,
+  I32EnumAttrCase<"Prob", 1, "prob">]>;
+def Moe_DropOrder : Moe_Enum<"DropOrder", "whether first choices come before all second ones", [
+  I32EnumAttrCase<"KMajor", 0, "k_major">,
+  I32EnumAttrCase<"TokenMajor", 1, "token_major">]>;
+def Moe_Dedupe : Moe_Enum<"Dedupe", "what becomes of choices that an alias makes equal", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"Sum", 1, "sum">]>;
 
 class Moe_Attr<string cppName, string attrMnemonic>
     : AttrDef<Moe_Dialect, cppName> {
@@ -114,20 +133,49 @@ class Moe_Attr<string cppName, string attrMnemonic>
 def Moe_RoutingAttr : Moe_Attr<"Routing", "routing"> {
   let summary = "the routing pipeline from the logits on, stage by stage";
   let description = [{
-    Stages in order, each with its parameters; what is left out is the default.
+    Stages in order, each with its parameters; what is left out is the default. Operands and attributes of the op
+    (see `moe.route`) are in italics.
 
     | stage | parameters |
     |---|---|
     | softcap of the logits | `softcap` (0: none): `softcap * tanh(l / softcap)` |
-    | score | `score`, `scope` (`selected` needs `weight_from = logit`), `window` |
-    | selection key | `select_on`; the op's `bias` operand is added to the key, never to the weight |
+    | eligibility | *eligible*, *class_id* with *class_mask*: the logits of other experts become minus infinity, and these are never chosen |
+    | score | `score`, `scope` (`selected` needs `weight_from = logit`), `window`, `window_by` |
+    | selection key | `select_on`; *bias* is added to the key, never to the weight |
     | groups | `groups`, `group_reduce`, `group_keep`, `group_fill`; or `group_quota` experts out of each group |
-    | select | `policy`, `k`, `threshold`, ties to the lowest expert index |
+    | select | `policy`, `k`, `threshold`, *token_k*, *table*; ties to the lowest expert index |
     | weights | `weight_from`, `null_experts` (the last experts weigh nothing), `null_before_norm` |
-    | renormalise | `renorm`, `eps_mode`, `eps`, `lp` |
-    | scale | `scale` |
+    | renormalise | `renorm`, `eps_mode`, `eps`, `lp`; with `shared_experts` over these too |
+    | scale | `scale`, *expert_scale* |
+    | capacity | `capacity`, `capacity_unit`, `capacity_min`, `capacity_scope`, `priority`, `drop_order`, `light_experts`, `light_share`, `renorm_after_drop` |
+    | alias | *alias*, `dedupe` |
 
-    All arithmetic is in f32. The weights come in the order of descending key.
+    All arithmetic is in f32. The weights come in the order of descending key. Where fewer than k experts are chosen, the rest of the
+    ids is -1 and of the weights 0.
+
+    **Scores.** Softmax over `all` experts, over those in a `window`, or over the `selected`. An expert e is in the window when
+    `(m - l_e) / max(|l_e|, m) <= window` for the largest logit m (`window_by = magnitude`: |m| in the divisor).
+
+    **Policies.** `topk`: the k largest keys. `topp`: by descending key until their scores reach `threshold` together, the one that reaches it
+    included, at most k. `threshold`: keys above it, at most k. `sequential_masked`: k rounds, in each the largest logit (plus bias) that is left,
+    weighed by the score that it has when those chosen before are masked (the window compares with the logits as they were); with a
+    `threshold`, as many rounds as `topp` would choose experts. `table`: `ids[t] = table[token_id[t]]`; a token id outside the table, or an
+    entry that is no expert, chooses nothing. `dense`: all experts, in ascending order. `expert_choice`: each expert takes the
+    `max(1, floor(C))` tokens of the largest keys, the earliest among equals, out of each sequence (or the step), C being the capacity;
+    a token's experts come in ascending order.
+
+    **Shared experts.** The last `shared_experts` logits belong to experts that every token passes through. They are not chosen;
+    their weights go through the last stages with those of the chosen ones and become an output of their own.
+
+    **Capacity.** An expert keeps at most C of its tokens: `tokens`: capacity; `fraction`: ceil(capacity * T); `factor`: ceil(capacity * T / E); at
+    least `capacity_min`; T counts the step's tokens or, by `capacity_scope`, those of a sequence in it. With `light_experts = z` and `light_share =
+    s`, `factor` gives the last z experts ceil(capacity * T / (s * (E - z) + z)) and the others ceil(s * capacity * T / (s * (E - z) + z)). Choices are admitted
+    in the order of tokens (`position`) or of descending weight as it is then (`prob`), all first choices before all second ones (`k_major`)
+    or together (`token_major`). With `renorm_after_drop`, renormalisation and scale come after the drop, and over what is kept.
+
+    **Alias.** Expert e becomes `alias[e]`; with `dedupe = sum`, a later choice of the same expert becomes -1 and adds its weight to the first one.
+
+    `expert_choice` and a capacity make a token's result depend on the others of its step or sequence (`dependsOnBatch`); nothing else does.
 
     Example: `#moe.routing<k = 8, renorm = sum>`.
   }];
@@ -152,7 +200,19 @@ def Moe_RoutingAttr : Moe_Attr<"Routing", "routing"> {
     DefaultValuedParameter<"GroupFill", "GroupFill::NegInf">:$group_fill,
     DefaultValuedParameter<"int64_t", "0">:$group_quota,
     DefaultValuedParameter<"int64_t", "0">:$null_experts,
-    DefaultValuedParameter<"bool", "false">:$null_before_norm);
+    DefaultValuedParameter<"bool", "false">:$null_before_norm,
+    DefaultValuedParameter<"WindowBy", "WindowBy::Signed">:$window_by,
+    DefaultValuedParameter<"int64_t", "0">:$shared_experts,
+    OptionalParameter<"::mlir::FloatAttr", "f64, none when absent">:$capacity,
+    DefaultValuedParameter<"CapacityUnit", "CapacityUnit::Tokens">:$capacity_unit,
+    DefaultValuedParameter<"int64_t", "0">:$capacity_min,
+    DefaultValuedParameter<"CapacityScope", "CapacityScope::Global">:$capacity_scope,
+    DefaultValuedParameter<"Priority", "Priority::Position">:$priority,
+    DefaultValuedParameter<"DropOrder", "DropOrder::KMajor">:$drop_order,
+    DefaultValuedParameter<"int64_t", "0">:$light_experts,
+    OptionalParameter<"::mlir::FloatAttr", "f64, none when absent">:$light_share,
+    DefaultValuedParameter<"bool", "false">:$renorm_after_drop,
+    DefaultValuedParameter<"Dedupe", "Dedupe::None">:$dedupe);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -167,8 +227,21 @@ def Moe_RoutingAttr : Moe_Attr<"Routing", "routing"> {
       bool keepsAll = getGroupKeep() == 0 || getGroupKeep() == getGroups();
       return getGroups() > 1 && (getGroupQuota() || !keepsAll);
     }
+    bool is(Policy policy) const { return getPolicy() == policy; }
+    /// Whether experts keep only so many of the tokens that chose them.
+    bool drops() const {
+      return getCapacity() && !is(Policy::ExpertChoice);
+    }
+    /// Whether other tokens of a step have a say in what a token gets.
+    bool dependsOnBatch() const {
+      return getCapacity() || is(Policy::ExpertChoice);
+    }
+    /// Whether it needs to know the sequence of each token.
+    bool needsSequence() const {
+      return getCapacityScope() == CapacityScope::Sequence;
+    }
     /// The router in words: "softmax, top-8, renormalised".
-    std::string inWords(bool hasBias) const;
+    std::string inWords(const RoutingInputs &inputs) const;
   }];
 }
 

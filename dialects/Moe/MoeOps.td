@@ -41,13 +41,44 @@ class Moe_ComputeOp<string mnemonic, list<Trait> traits = []>
 // Choose
 //===----------------------------------------------------------------------===//
 
+/// What a choice of experts may read besides its logits.
+defvar Moe_RoutingInputs = (ins
+  Optional<Moe_Shaped>:$bias, Optional<Moe_Shaped>:$eligible, Optional<Moe_Shaped>:$class_id,
+  Optional<Moe_Shaped>:$token_k, Optional<Moe_Shaped>:$table, Optional<Moe_Shaped>:$token_id,
+  Optional<Moe_Shaped>:$expert_scale, Optional<Moe_Shaped>:$sequence);
+defvar Moe_RoutingOuts = (ins
+  Variadic<Moe_Shaped>:$outs, Moe_RoutingAttr:$routing,
+  OptionalAttr<DenseBoolArrayAttr>:$class_mask, OptionalAttr<DenseI32ArrayAttr>:$alias);
+defvar Moe_RoutingFormat = [{
+    (`bias` `(` $bias^ `:` type($bias) `)`)?
+    (`eligible` `(` $eligible^ `:` type($eligible) `)`)?
+    (`class_id` `(` $class_id^ `:` type($class_id) `)`)?
+    (`token_k` `(` $token_k^ `:` type($token_k) `)`)?
+    (`table` `(` $table^ `:` type($table) `)`)?
+    (`token_id` `(` $token_id^ `:` type($token_id) `)`)?
+    (`expert_scale` `(` $expert_scale^ `:` type($expert_scale) `)`)?
+    (`sequence` `(` $sequence^ `:` type($sequence) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+}];
+
 def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
   let summary = "choose and weigh experts from router logits";
   let description = [{
     For every token, the pipeline of `routing` from its logits: which experts, in the order of descending
     selection key, and with which weights. Ties go to the lowest expert index.
 
-    ins: `logits` f32 [T, E], optional selection `bias` f32 [E]; outs: `ids` i32 [T, k], `weights` f32 [T, k].
+    ins: `logits` f32 [T, E]. outs: `ids` i32 [T, k], `weights` f32 [T, k] and, with `shared_experts = n`, the weights of
+    these, f32 [T, n]; logits are then [T, E + n]. Further operands and attributes, all optional:
+    - `bias` f32 [E]: added to the selection key;
+    - `eligible` i1 or i8 [T, E]: 0 where a token must not choose an expert;
+    - `class_id` i32 [T] with the attribute `class_mask` (C rows of E): the same by class of token; no expert is eligible for an id outside 0 to C - 1;
+    - `token_k` i32 [T]: the number of experts of a token, at most k;
+    - `table` i32 [V, k] and `token_id` i32 [T]: for `policy = table`;
+    - `expert_scale` f32 [E]: multiplies the weight of each expert;
+    - `sequence` i32 [T]: equal for neighbours of one sequence, for capacities that count by sequence;
+    - the attribute `alias` (E numbers below M): the expert that computes in place of each; ids are then below M.
+
+    What happens in front of the logits, such as a norm, a hidden layer, or adding a map of the previous layer's logits, is ordinary ops.
 
     Why not upstream: no upstream op selects with ties defined, and a softmax, a sort and a gather could
     not be recognised again with certainty.
@@ -57,11 +88,12 @@ def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
         outs(%i, %w : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
     ```
   }];
-  let arguments = (ins Moe_Shaped:$logits, Optional<Moe_Shaped>:$bias,
-                       Variadic<Moe_Shaped>:$outs, Moe_RoutingAttr:$routing);
-  let assemblyFormat = [{
-    attr-dict `ins` `(` $logits `:` type($logits) `)` (`bias` `(` $bias^ `:` type($bias) `)`)?
-    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  let arguments = !con((ins Moe_Shaped:$logits), Moe_RoutingInputs, Moe_RoutingOuts);
+  let assemblyFormat = !strconcat("attr-dict `ins` `(` $logits `:` type($logits) `)`", Moe_RoutingFormat);
+  let builders = [OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::Value":$logits,
+      "const ::moec::moe::RoutingInputs &":$inputs, "::mlir::ValueRange":$outs, "::moec::moe::RoutingAttr":$routing)>];
+  let extraClassDeclaration = baseDeclaration # [{
+    ::moec::moe::RoutingInputs getInputs();
   }];
 }
 
@@ -71,17 +103,20 @@ def Moe_GateOp : Moe_ComputeOp<"gate", [AttrSizedOperandSegments]> {
     `moe.route` of the logits `x * weight^T (+ logit_bias)`, in one kernel. The logits are an output too: a later check of
     routing margins wants them, and they are small.
 
-    ins: `x` [T, H], `weight` [E, H] or packed, optional `logit_bias` f32 [E], optional selection `bias` f32 [E]; outs: `ids` i32
-    [T, k], `weights` f32 [T, k], `logits` f32 [T, E].
+    ins: `x` [T, H], `weight` [E, H] or packed, optional `logit_bias` f32 [E], and what `moe.route` has besides logits; outs: `ids` i32
+    [T, k], `weights` f32 [T, k], `logits` f32 [T, E], and the weights of shared experts, f32 [T, n], where there are any.
   }];
-  let arguments = (ins Moe_Shaped:$x, Moe_Shaped:$weight,
-                       Optional<Moe_Shaped>:$logit_bias, Optional<Moe_Shaped>:$bias,
-                       Variadic<Moe_Shaped>:$outs, Moe_RoutingAttr:$routing);
-  let assemblyFormat = [{
+  let arguments = !con((ins Moe_Shaped:$x, Moe_Shaped:$weight, Optional<Moe_Shaped>:$logit_bias),
+                       Moe_RoutingInputs, Moe_RoutingOuts);
+  let assemblyFormat = !strconcat([{
     attr-dict `ins` `(` $x `,` $weight `:` type($x) `,` type($weight) `)`
     (`logit_bias` `(` $logit_bias^ `:` type($logit_bias) `)`)?
-    (`bias` `(` $bias^ `:` type($bias) `)`)?
-    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }], Moe_RoutingFormat);
+  let builders = [OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::Value":$x, "::mlir::Value":$weight,
+      "::mlir::Value":$logitBias, "const ::moec::moe::RoutingInputs &":$inputs, "::mlir::ValueRange":$outs,
+      "::moec::moe::RoutingAttr":$routing)>];
+  let extraClassDeclaration = baseDeclaration # [{
+    ::moec::moe::RoutingInputs getInputs();
   }];
 }
 

@@ -64,10 +64,9 @@ static int64_t dim(Value value, unsigned i) {
   return cast<ShapedType>(value.getType()).getDimSize(i);
 }
 
-/// Checks that a matrix of this shape is [n, k], or the packed form of that.
-static LogicalResult verifyMatrix(Operation *op, StringRef what, Value value,
-                                  ArrayRef<int64_t> shape, int64_t n,
-                                  int64_t k) {
+LogicalResult moec::verifyMatrix(Operation *op, StringRef what, Value value,
+                                 ArrayRef<int64_t> shape, int64_t n,
+                                 int64_t k) {
   if (ShapedType::isDynamic(n) || ShapedType::isDynamic(k))
     return op->emitOpError("expects static numbers of columns");
   auto bank = dyn_cast<BankType>(value.getType());
@@ -82,67 +81,12 @@ static LogicalResult verifyMatrix(Operation *op, StringRef what, Value value,
   return success();
 }
 
-static LogicalResult verifyOuts(Operation *op, OperandRange outs,
-                                size_t number) {
+LogicalResult moec::verifyOuts(Operation *op, OperandRange outs,
+                               size_t number) {
   if (outs.size() != number)
     return op->emitOpError("expects ")
            << number << " outputs, got " << outs.size();
   return success();
-}
-
-/// What the choice of experts needs, whatever computes the logits.
-static LogicalResult verifyRouting(Operation *op, RoutingAttr routing,
-                                   int64_t experts, Value bias, Value ids,
-                                   Value weights) {
-  MLIRContext *context = op->getContext();
-  Type i32 = IntegerType::get(context, 32), f32 = Float32Type::get(context);
-  int64_t k = routing.getK();
-  if (k > experts)
-    return op->emitOpError("chooses k = ")
-           << k << " of only " << experts << " experts";
-  if (experts % routing.getGroups())
-    return op->emitOpError() << experts << " experts do not divide into "
-                             << routing.getGroups() << " groups";
-  if (routing.getNullExperts() >= experts)
-    return op->emitOpError("null_experts = ")
-           << routing.getNullExperts() << " leaves none of " << experts
-           << " experts";
-  if (routing.getPolicy() == Policy::Table && bias)
-    return op->emitOpError("a table of experts has no selection bias");
-  if (bias && failed(verifyShape(op, bias, "bias", {experts}, f32)))
-    return failure();
-  if (failed(verifyShape(op, ids, "ids", {kAny, k}, i32)))
-    return failure();
-  return verifyShape(op, weights, "weights", {kAny, k}, f32);
-}
-
-LogicalResult RouteOp::verify() {
-  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 2)))
-    return failure();
-  if (failed(verifyShape(*this, getLogits(), "logits", {kAny, kAny},
-                         Float32Type::get(getContext()))))
-    return failure();
-  return verifyRouting(*this, getRouting(), dim(getLogits(), 1), getBias(),
-                       getOuts()[0], getOuts()[1]);
-}
-
-LogicalResult GateOp::verify() {
-  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 3)))
-    return failure();
-  Type f32 = Float32Type::get(getContext());
-  if (failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
-      failed(verifyShape(*this, getOuts()[2], "logits", {kAny, kAny}, f32)))
-    return failure();
-  int64_t experts = dim(getOuts()[2], 1);
-  auto weight = cast<ShapedType>(getWeight().getType());
-  if (failed(verifyMatrix(*this, "weight", getWeight(), weight.getShape(),
-                          experts, dim(getX(), 1))))
-    return failure();
-  if (getLogitBias() &&
-      failed(verifyShape(*this, getLogitBias(), "logit_bias", {experts}, f32)))
-    return failure();
-  return verifyRouting(*this, getRouting(), experts, getBias(), getOuts()[0],
-                       getOuts()[1]);
 }
 
 LogicalResult PlanOp::verify() {

@@ -62,7 +62,17 @@ std::optional<moe::RoutingAttr> ModuleBuilder::routing(CallArguments &a) {
       a.integer("group_keep", 0),
       choice(a, "group_fill", moe::symbolizeGroupFill),
       a.integer("group_quota", 0), a.integer("null_experts", 0),
-      a.boolean("null_before_norm", false));
+      a.boolean("null_before_norm", false),
+      choice(a, "window_by", moe::symbolizeWindowBy),
+      a.integer("shared_experts", 0), number("capacity"),
+      choice(a, "capacity_unit", moe::symbolizeCapacityUnit),
+      a.integer("capacity_min", 0),
+      choice(a, "capacity_scope", moe::symbolizeCapacityScope),
+      choice(a, "priority", moe::symbolizePriority),
+      choice(a, "drop_order", moe::symbolizeDropOrder),
+      a.integer("light_experts", 0), number("light_share"),
+      a.boolean("renorm_after_drop", false),
+      choice(a, "dedupe", moe::symbolizeDedupe));
   if (!attr)
     a.fail("is not possible so: " + complaint);
   if (a.failed())
@@ -94,7 +104,19 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
                    "group_fill",
                    "group_quota",
                    "null_experts",
-                   "null_before_norm"},
+                   "null_before_norm",
+                   "window_by",
+                   "shared_experts",
+                   "capacity",
+                   "capacity_unit",
+                   "capacity_min",
+                   "capacity_scope",
+                   "priority",
+                   "drop_order",
+                   "light_experts",
+                   "light_share",
+                   "renorm_after_drop",
+                   "dedupe"},
                   std::move(arguments), evaluator);
   RowsRef logits = a.rows("logits");
   auto biasName = a.maybeText("bias");
@@ -119,12 +141,12 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   auto rows = emit(logits);
   if (!rows)
     return std::nullopt;
-  mlir::Value bias;
+  moe::RoutingInputs inputs;
   if (biasName) {
     auto value = weight(*biasName, {experts}, f32, "router");
     if (!value)
       return std::nullopt;
-    bias = *value;
+    inputs.bias = *value;
   }
   moe::TapOp::create(builder, loc(), *rows, "layers.{layer}.router_logits",
                      /*always=*/false);
@@ -134,9 +156,9 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
                                    element, ValueRange{frame().count});
   };
   mlir::Value ids = create(i32), weights = create(f32);
-  auto op = moe::RouteOp::create(builder, loc(),
-                                 TypeRange{ids.getType(), weights.getType()},
-                                 *rows, bias, ValueRange{ids, weights}, *attr);
+  auto op = moe::RouteOp::create(
+      builder, loc(), TypeRange{ids.getType(), weights.getType()}, *rows,
+      inputs, ValueRange{ids, weights}, *attr);
   auto result = std::make_shared<Routing>();
   result->ids = op->getResult(0);
   result->weights = op->getResult(1);
@@ -144,7 +166,7 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   result->k = k;
   moe::TapOp::create(builder, loc(), result->ids, "layers.{layer}.experts",
                      /*always=*/true);
-  *frame().summary = {attr->inWords(bool(bias)), experts, k,
+  *frame().summary = {attr->inWords(inputs), experts, k,
                       frame().summary->window};
   return ObjectRef(result);
 }

@@ -30,17 +30,43 @@ static LogicalResult report(Operation *op, const weights::Status &status) {
 // Choose
 //===----------------------------------------------------------------------===//
 
-/// Routes and sets the first two results.
+/// Routes and sets all results but a gate's logits.
 template <typename OpTy, typename Real>
 static LogicalResult routeInto(OpTy op, const Tensor<Real> &logits,
                                Frame<Real> &frame) {
-  RoutingAttr routing = op.getRouting();
-  if (failed(report(op, checkRouting(routing, logits.width()))))
+  RoutingInputs inputs = op.getInputs();
+  SmallVector<TensorRef<Real>> alive;
+  auto operand = [&](Value value) -> const Tensor<Real> * {
+    if (!value)
+      return nullptr;
+    return alive.emplace_back(frame.tensor(value)).get();
+  };
+  Operands<Real> operands;
+  operands.bias = operand(inputs.bias);
+  operands.eligible = operand(inputs.eligible);
+  operands.classId = operand(inputs.classId);
+  operands.tokenK = operand(inputs.tokenK);
+  operands.table = operand(inputs.table);
+  operands.tokenId = operand(inputs.tokenId);
+  operands.expertScale = operand(inputs.expertScale);
+  operands.sequence = operand(inputs.sequence);
+  if (inputs.classMask)
+    operands.classMask = inputs.classMask.asArrayRef();
+  if (inputs.alias)
+    operands.alias = inputs.alias.asArrayRef();
+  for (const Tensor<Real> *byToken :
+       {operands.eligible, operands.classId, operands.tokenK, operands.tokenId,
+        operands.sequence})
+    if (byToken && byToken->rows() != logits.rows())
+      return op->emitOpError("has ")
+             << logits.rows() << " tokens, and an operand for "
+             << byToken->rows();
+  Chosen<Real> chosen = route(op.getRouting(), logits, operands);
+  unsigned last = op->getNumResults() - 1;
+  if (op.getRouting().getSharedExperts() &&
+      failed(setResult(op, last, op.getOuts()[last], std::move(chosen.shared),
+                       frame)))
     return failure();
-  TensorRef<Real> bias;
-  if (op.getBias())
-    bias = frame.tensor(op.getBias());
-  Chosen<Real> chosen = route(routing, logits, bias.get());
   if (failed(setResult(op, 0, op.getOuts()[0], std::move(chosen.ids), frame)))
     return failure();
   return setResult(op, 1, op.getOuts()[1], std::move(chosen.weights), frame);

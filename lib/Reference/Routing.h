@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What #moe.routing means, stage by stage, for the logits of one token.
+// What #moe.routing means, stage by stage.
 //
 //===----------------------------------------------------------------------===//
 
@@ -13,22 +13,33 @@
 
 #include "dialects/Moe/Moe.h"
 #include "lib/Reference/Tensor.h"
-#include "lib/Weights/Status.h"
 
 namespace moec::reference {
 
-/// Whether the attribute alone says which experts a token gets.
-weights::Status checkRouting(moe::RoutingAttr routing, int64_t experts);
-
-template <typename Real> struct Chosen {
-  Tensor<Real> ids;     ///< [T, k], -1 where fewer than k were chosen
-  Tensor<Real> weights; ///< [T, k], 0 there
+/// What a choice reads besides its logits; null or empty where absent.
+template <typename Real> struct Operands {
+  const Tensor<Real> *bias = nullptr;        ///< [E]
+  const Tensor<Real> *eligible = nullptr;    ///< [T, E]
+  const Tensor<Real> *classId = nullptr;     ///< [T]
+  const Tensor<Real> *tokenK = nullptr;      ///< [T]
+  const Tensor<Real> *table = nullptr;       ///< [V, k]
+  const Tensor<Real> *tokenId = nullptr;     ///< [T]
+  const Tensor<Real> *expertScale = nullptr; ///< [E]
+  const Tensor<Real> *sequence = nullptr;    ///< [T]
+  llvm::ArrayRef<bool> classMask;            ///< Rows of E.
+  llvm::ArrayRef<int32_t> alias;             ///< [E]
 };
 
-/// The experts of every token: `logits` [T, E], `bias` [E] or null.
+template <typename Real> struct Chosen {
+  Tensor<Real> ids;     ///< [T, k], -1 where nothing was chosen
+  Tensor<Real> weights; ///< [T, k], 0 there
+  Tensor<Real> shared;  ///< [T, shared_experts]
+};
+
+/// The experts of every token: `logits` [T, E + shared_experts].
 template <typename Real>
 Chosen<Real> route(moe::RoutingAttr routing, const Tensor<Real> &logits,
-                   const Tensor<Real> *bias);
+                   const Operands<Real> &operands = {});
 
 } // namespace moec::reference
 

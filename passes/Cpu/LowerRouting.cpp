@@ -78,7 +78,7 @@ struct LowerRoute : OpRewritePattern<moe::RouteOp> {
       });
     });
     Explain("moe-cpu-lower-routing", "routing")
-        .passed(op, Twine(op.getRouting().inWords(bool(bias))) + " of " +
+        .passed(op, Twine(op.getRouting().inWords(op.getInputs())) + " of " +
                         Twine(experts) + " experts, " + Twine(rows) +
                         " tokens in a task");
     rewriter.eraseOp(op);
@@ -115,10 +115,9 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
       });
     });
     Explain("moe-cpu-lower-routing", "routing")
-        .passed(op, Twine(op.getRouting().inWords(bool(op.getBias()))) +
-                        " of " + Twine(experts) +
-                        " experts, fused with the product, " + Twine(rows) +
-                        " tokens in a task");
+        .passed(op, Twine(op.getRouting().inWords(op.getInputs())) + " of " +
+                        Twine(experts) + " experts, fused with the product, " +
+                        Twine(rows) + " tokens in a task");
     rewriter.eraseOp(op);
     return success();
   }

@@ -44,9 +44,9 @@ struct CheckSupport : moec::impl::CheckSupportPassBase<CheckSupport> {
     refusals = 0;
     getOperation().walk([&](Operation *op) {
       if (auto route = dyn_cast<RouteOp>(op))
-        checkRouting(op, route.getRouting(), bool(route.getBias()));
+        checkRouting(op, route.getRouting(), route.getInputs());
       else if (auto gate = dyn_cast<GateOp>(op))
-        checkRouting(op, gate.getRouting(), bool(gate.getBias()));
+        checkRouting(op, gate.getRouting(), gate.getInputs());
       else if (auto weight = dyn_cast<WeightOp>(op))
         checkElement(op, "weight '" + weight.getName() + "'", weight.getType());
       else if (auto func = dyn_cast<func::FuncOp>(op))
@@ -69,14 +69,19 @@ private:
     ++refusals;
   }
 
-  void checkRouting(Operation *op, RoutingAttr routing, bool hasBias) {
+  void checkRouting(Operation *op, RoutingAttr routing,
+                    const RoutingInputs &inputs) {
     unsigned before = refusals;
     checkScores(op, routing);
     checkSelection(op, routing);
     checkWeights(op, routing);
+    if (inputs.values().size() != bool(inputs.bias) || inputs.alias ||
+        routing.getCapacity() || routing.getSharedExperts())
+      refuse(op, "MOE0321", "'" + routing.inWords(inputs) + "'",
+             "a router without eligibility, table, scale for each expert, "
+             "capacity, alias and shared experts");
     if (refusals == before)
-      Explain("moe-check-support", "router")
-          .found(op, routing.inWords(hasBias));
+      Explain("moe-check-support", "router").found(op, routing.inWords(inputs));
   }
 
   void checkScores(Operation *op, RoutingAttr routing) {

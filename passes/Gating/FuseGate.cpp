@@ -96,8 +96,9 @@ class FuseGate : public moec::impl::FuseGatePassBase<FuseGate> {
                    router.logitBias ? router.last : route.getOperation());
     if (router.logitBias && !users.empty())
       return "the product without its bias is read by " + users + " too";
-    if (route.getBias() && !dominance.dominates(route.getBias(), router.last))
-      return "its selection bias is made after the logits";
+    for (Value input : route.getInputs().values())
+      if (!dominance.dominates(input, router.last))
+        return "what it reads besides its logits is made after these";
     return "";
   }
 
@@ -106,18 +107,19 @@ class FuseGate : public moec::impl::FuseGatePassBase<FuseGate> {
     Location loc = route.getLoc();
     rewriter.setInsertionPoint(router.last);
     Value x = productX(router.product), weight = productWeight(router.product);
-    SmallVector<Type> types = {route.getOuts()[0].getType(),
-                               route.getOuts()[1].getType(),
-                               route.getLogits().getType()};
+    SmallVector<Type> types(route->getResultTypes());
+    types.insert(types.begin() + 2, route.getLogits().getType());
     SmallVector<Value> outs;
     for (Type type : types)
       outs.push_back(emptyRows(rewriter, loc, type, x));
     auto gate =
         GateOp::create(rewriter, loc, types, x, weight, router.logitBias,
-                       route.getBias(), outs, route.getRouting());
+                       route.getInputs(), outs, route.getRouting());
     explain.passed(gate, "router product and choice of experts fused");
     Value logits = route.getLogits();
-    rewriter.replaceOp(route, gate->getResults().take_front(2));
+    SmallVector<Value> results(gate->getResults());
+    results.erase(results.begin() + 2);
+    rewriter.replaceOp(route, results);
     rewriter.replaceAllUsesWith(logits, gate->getResult(2));
     rewriter.eraseOp(router.last);
     if (router.logitBias)

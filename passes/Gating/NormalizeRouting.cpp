@@ -100,7 +100,11 @@ struct Form {
         grouped ? r.getGroupReduce() : GroupReduce::Max,
         grouped ? r.getGroupKeep() : 0,
         grouped ? r.getGroupFill() : GroupFill::NegInf, r.getGroupQuota(),
-        r.getNullExperts(), r.getNullBeforeNorm());
+        r.getNullExperts(), r.getNullBeforeNorm(), r.getWindowBy(),
+        r.getSharedExperts(), r.getCapacity(), r.getCapacityUnit(),
+        r.getCapacityMin(), r.getCapacityScope(), r.getPriority(),
+        r.getDropOrder(), r.getLightExperts(), r.getLightShare(),
+        r.getRenormAfterDrop(), r.getDedupe());
   }
 };
 

@@ -60,12 +60,12 @@ func.func private @f() attributes {r = #moe.routing<k = 1, window = 0.1 : f64>}
 
 // -----
 
-// expected-error @+1 {{the policies topp and threshold, and no others, need the parameter threshold}}
+// expected-error @+1 {{the policies topp and threshold, and no others but sequential_masked, need the parameter threshold}}
 func.func private @f() attributes {r = #moe.routing<k = 1, policy = topp>}
 
 // -----
 
-// expected-error @+1 {{the policies topp and threshold, and no others, need the parameter threshold}}
+// expected-error @+1 {{the policies topp and threshold, and no others but sequential_masked, need the parameter threshold}}
 func.func private @f() attributes {r = #moe.routing<k = 1, threshold = 0.5 : f64>}
 
 // -----
@@ -82,6 +82,91 @@ func.func private @f() attributes {r = #moe.routing<k = 1, null_before_norm = tr
 
 // expected-error @+1 {{eps must not be negative, got -1}}
 func.func private @f() attributes {r = #moe.routing<k = 1, eps = -1.0 : f64>}
+
+// -----
+
+// expected-error @+1 {{group_quota needs policy = topk}}
+func.func private @f() attributes {r = #moe.routing<k = 2, policy = dense, groups = 2, group_quota = 1>}
+
+// -----
+
+// expected-error @+1 {{groups need a policy that ranks keys (topk, topp, threshold), got dense}}
+func.func private @f() attributes {r = #moe.routing<k = 4, policy = dense, groups = 2, group_keep = 1>}
+
+// -----
+
+// expected-error @+1 {{policy topp needs scores before the selection, which scope = selected does not have}}
+func.func private @f() attributes {r = #moe.routing<k = 2, policy = topp, threshold = 0.5 : f64, scope = selected, weight_from = logit>}
+
+// -----
+
+// expected-error @+1 {{policy sequential_masked weighs by a softmax over what is left: score = softmax, scope = all or window, weight_from = score}}
+func.func private @f() attributes {r = #moe.routing<k = 2, policy = sequential_masked, score = tanh>}
+
+// -----
+
+// expected-error @+1 {{scope = window needs score = softmax}}
+func.func private @f() attributes {r = #moe.routing<k = 2, score = tanh, scope = window, window = 0.1 : f64>}
+
+// -----
+
+// expected-error @+1 {{window_by needs scope = window}}
+func.func private @f() attributes {r = #moe.routing<k = 2, window_by = magnitude>}
+
+// -----
+
+// expected-error @+1 {{shared_experts exclude the policies sequential_masked and expert_choice, scope = window and renorm_after_drop}}
+func.func private @f() attributes {r = #moe.routing<k = 2, shared_experts = 1, scope = window, window = 0.1 : f64>}
+
+// -----
+
+// expected-error @+1 {{policy expert_choice needs the parameter capacity}}
+func.func private @f() attributes {r = #moe.routing<k = 2, policy = expert_choice>}
+
+// -----
+
+// expected-error @+1 {{policy expert_choice drops nothing: priority, drop_order, light_experts and renorm_after_drop do not go with it}}
+func.func private @f() attributes {r = #moe.routing<k = 2, policy = expert_choice, capacity = 1.0 : f64, priority = prob>}
+
+// -----
+
+// expected-error @+1 {{capacity_unit, capacity_min, capacity_scope, priority, drop_order, light_experts, light_share and renorm_after_drop need the parameter capacity}}
+func.func private @f() attributes {r = #moe.routing<k = 2, renorm_after_drop = true>}
+
+// -----
+
+// expected-error @+1 {{light_experts, light_share and capacity_unit = factor need each other}}
+func.func private @f() attributes {r = #moe.routing<k = 2, capacity = 1.0 : f64, light_experts = 1>}
+
+// -----
+
+// expected-error @+1 {{capacity must be above 0, got 0}}
+func.func private @f() attributes {r = #moe.routing<k = 2, capacity = 0.0 : f64>}
+
+// -----
+
+// expected-error @+1 {{capacity must be above 0, got nan}}
+func.func private @f() attributes {r = #moe.routing<k = 2, capacity = 0x7FF8000000000000 : f64>}
+
+// -----
+
+// expected-error @+1 {{lp must be above 0, got -2}}
+func.func private @f() attributes {r = #moe.routing<k = 2, renorm = lp, lp = -2.0 : f64>}
+
+// -----
+
+// expected-error @+1 {{scale must be a number, got INF}}
+func.func private @f() attributes {r = #moe.routing<k = 2, scale = 0x7FF0000000000000 : f64>}
+
+// -----
+
+// expected-error @+1 {{softcap must not be negative, got -1}}
+func.func private @f() attributes {r = #moe.routing<k = 2, softcap = -1.0 : f64>}
+
+// -----
+
+// expected-error @+1 {{shared_experts must not be negative, got -1}}
+func.func private @f() attributes {r = #moe.routing<k = 2, shared_experts = -1>}
 
 // -----
 
@@ -174,6 +259,132 @@ func.func @f(%l: tensor<8xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
 func.func @f(%l: tensor<?x8xbf16>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
   // expected-error @+1 {{'moe.route' op logits must have elements of type 'f32', got 'tensor<?x8xbf16>'}}
   %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xbf16>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op with policy dense a token may get any of the 8 experts: k must be their number, got 2}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, policy = dense>} ins(%l : tensor<?x8xf32>) 
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x3xi32>, %o1: tensor<?x3xf32>) {
+  // expected-error @+1 {{'moe.route' op chooses k = 3 of only 2 experts in the 1 groups that are kept}}
+  %r:2 = moe.route {routing = #moe.routing<k = 3, groups = 4, group_keep = 1>} ins(%l : tensor<?x8xf32>) 
+      outs(%o0, %o1 : tensor<?x3xi32>, tensor<?x3xf32>) -> tensor<?x3xi32>, tensor<?x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op class_id and class_mask need each other}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>) class_id(%t : tensor<?xi32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op class_mask must hold rows of 8 experts, got 3 entries}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>, class_mask = array<i1: true, true, true>} ins(%l : tensor<?x8xf32>) class_id(%t : tensor<?xi32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op eligible must have elements of type i1 or i8, got 'tensor<?x8xf32>'}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>) eligible(%f : tensor<?x8xf32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op policy table and the operands table and token_id need each other}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, policy = table>} ins(%l : tensor<?x8xf32>) 
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op policy table and the operands table and token_id need each other}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>) table(%v : tensor<9x2xi32>) token_id(%t : tensor<?xi32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op token_k needs a policy that ranks experts, without group_quota}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, groups = 2, group_quota = 1>} ins(%l : tensor<?x8xf32>) token_k(%t : tensor<?xi32>)
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op capacity_scope = sequence and the operand sequence need each other}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, capacity = 2.0 : f64, capacity_scope = sequence>} ins(%l : tensor<?x8xf32>) 
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op dedupe = sum needs the attribute alias}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, dedupe = sum>} ins(%l : tensor<?x8xf32>) 
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op alias must name an expert for each of 8, got 2}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>, alias = array<i32: 0, 1>} ins(%l : tensor<?x8xf32>) 
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op alias must name experts from 0 to 7, got 8}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>, alias = array<i32: 0, 1, 2, 3, 4, 5, 6, 8>} ins(%l : tensor<?x8xf32>) 
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op light_experts = 9 of only 8 experts}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, capacity = 1.0 : f64, capacity_unit = factor, light_experts = 9, light_share = 0.5 : f64>} ins(%l : tensor<?x8xf32>) 
+      outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
+  // expected-error @+1 {{'moe.route' op expects 3 outputs, got 2}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2, shared_experts = 1>} ins(%l : tensor<?x8xf32>) 
       outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   return
 }

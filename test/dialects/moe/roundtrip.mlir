@@ -53,18 +53,24 @@ func.func @route(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %i: tensor<?x2xi32>, %w
 
 // CHECK-LABEL: func.func @routing
 // CHECK-SAME: a = #moe.routing<k = 4, policy = topp, score = sigmoid, select_on = logit, renorm = sum, eps_mode = clamp, eps = 9.9999999999999995E-7 : f64, scale = 2.500000e+00 : f64, softcap = 3.000000e+01 : f64, threshold = 9.000000e-01 : f64, groups = 4, group_reduce = top2_sum, group_keep = 2, group_fill = zero, null_experts = 1, null_before_norm = true>
-// CHECK-SAME: b = #moe.routing<k = 4, policy = expert_choice, score = identity, scope = selected, weight_from = logit, renorm = softmax, groups = 4, group_quota = 1>
-// CHECK-SAME: c = #moe.routing<k = 1, policy = threshold, score = sqrt_softplus, scope = window, renorm = lp, lp = 2.000000e+00 : f64, window = 1.000000e-01 : f64, threshold = 5.000000e-01 : f64>
-// CHECK-SAME: d = #moe.routing<k = 1, policy = sequential_masked, score = tanh, renorm = logsigmoid_softmax>
+// CHECK-SAME: b = #moe.routing<k = 4, score = identity, scope = selected, weight_from = logit, renorm = softmax, groups = 4, group_quota = 1>
+// CHECK-SAME: c = #moe.routing<k = 1, policy = threshold, scope = window, renorm = lp, lp = 2.000000e+00 : f64, window = 1.000000e-01 : f64, threshold = 5.000000e-01 : f64, window_by = magnitude>
+// CHECK-SAME: d = #moe.routing<k = 1, policy = sequential_masked, renorm = logsigmoid_softmax>
 // CHECK-SAME: e = #moe.routing<k = 1, policy = table>
 // CHECK-SAME: f = #moe.routing<k = 1, policy = dense>
+// CHECK-SAME: g = #moe.routing<k = 1, score = tanh, shared_experts = 2, capacity = 1.250000e+00 : f64, capacity_unit = factor, capacity_min = 4, capacity_scope = sequence, priority = prob, drop_order = token_major, light_experts = 3, light_share = 7.500000e-01 : f64, dedupe = sum>
+// CHECK-SAME: h = #moe.routing<k = 1, policy = expert_choice, score = sqrt_softplus, capacity = 5.000000e-01 : f64, capacity_unit = fraction>
+// CHECK-SAME: i = #moe.routing<k = 1, capacity = 6.400000e+01 : f64, renorm_after_drop = true>
 func.func @routing() attributes {
   a = #moe.routing<k = 4, policy = topp, score = sigmoid, scope = all, select_on = logit, weight_from = score, renorm = sum, eps_mode = clamp, eps = 1.0e-6 : f64, scale = 2.5 : f64, softcap = 30.0 : f64, threshold = 0.9 : f64, groups = 4, group_reduce = top2_sum, group_keep = 2, group_fill = zero, null_experts = 1, null_before_norm = true>,
-  b = #moe.routing<k = 4, policy = expert_choice, score = identity, scope = selected, weight_from = logit, renorm = softmax, groups = 4, group_quota = 1>,
-  c = #moe.routing<k = 1, policy = threshold, score = sqrt_softplus, scope = window, renorm = lp, lp = 2.0 : f64, window = 0.1 : f64, threshold = 0.5 : f64>,
-  d = #moe.routing<k = 1, policy = sequential_masked, score = tanh, renorm = logsigmoid_softmax>,
+  b = #moe.routing<k = 4, score = identity, scope = selected, weight_from = logit, renorm = softmax, groups = 4, group_quota = 1>,
+  c = #moe.routing<k = 1, policy = threshold, scope = window, renorm = lp, lp = 2.0 : f64, window = 0.1 : f64, threshold = 0.5 : f64, window_by = magnitude>,
+  d = #moe.routing<k = 1, policy = sequential_masked, renorm = logsigmoid_softmax>,
   e = #moe.routing<k = 1, policy = table>,
-  f = #moe.routing<k = 1, policy = dense>} {
+  f = #moe.routing<k = 1, policy = dense>,
+  g = #moe.routing<k = 1, score = tanh, shared_experts = 2, capacity = 1.250000e+00 : f64, capacity_unit = factor, capacity_min = 4, capacity_scope = sequence, priority = prob, drop_order = token_major, light_experts = 3, light_share = 7.500000e-01 : f64, dedupe = sum>,
+  h = #moe.routing<k = 1, policy = expert_choice, score = sqrt_softplus, capacity = 0.5 : f64, capacity_unit = fraction>,
+  i = #moe.routing<k = 1, capacity = 64.0 : f64, renorm_after_drop = true>} {
   return
 }
 

@@ -102,10 +102,9 @@ func.func @renorm(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>)
 // Everything is reported, not only the first.
 
 func.func @all(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
-  // expected-error @+3 {{[MOE0322] routing score 'identity' is not supported}}
   // expected-error @+2 {{[MOE0321] routing policy 'sequential_masked' is not supported}}
   // expected-error @+1 {{[MOE0328] renormalisation 'softmax' is not supported}}
-  %ids, %weights = moe.route {routing = #moe.routing<k = 2, policy = sequential_masked, score = identity, renorm = softmax>}
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, policy = sequential_masked, renorm = softmax>}
       ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   // expected-error @+1 {{[MOE0329] weight 'w' of element type f16 is not supported; supported: f32, bf16}}
   %weight = moe.weight "w" : tensor<4x4xf16>
@@ -117,8 +116,8 @@ func.func @all(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
 // A gate is a routing too.
 
 func.func @gate(%x: tensor<?x4xf32>, %r: tensor<8x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %l: tensor<?x8xf32>) {
-  // expected-error @+1 {{[MOE0321] routing policy 'expert_choice' is not supported}}
-  %g:3 = moe.gate {routing = #moe.routing<k = 2, policy = expert_choice>} ins(%x, %r : tensor<?x4xf32>, tensor<8x4xf32>)
+  // expected-error @+1 {{[MOE0321] routing policy 'sequential_masked' is not supported}}
+  %g:3 = moe.gate {routing = #moe.routing<k = 2, policy = sequential_masked>} ins(%x, %r : tensor<?x4xf32>, tensor<8x4xf32>)
       outs(%i, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
   return
 }

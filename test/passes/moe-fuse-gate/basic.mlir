@@ -133,7 +133,7 @@ func.func @before_bias(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %lb: tensor<8xf
   return %ids : tensor<?x2xi32>
 }
 
-// REMARK: [Missed] gate {{.*}}Function=late_bias {{.*}}Reason="its selection bias is made after the logits"
+// REMARK: [Missed] gate {{.*}}Function=late_bias {{.*}}Reason="what it reads besides its logits is made after these"
 // CHECK-LABEL: func.func @late_bias
 // CHECK:       moe.route
 func.func @late_bias(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %e: tensor<?x8xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>) -> tensor<?x2xi32> {

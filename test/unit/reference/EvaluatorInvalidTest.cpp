@@ -184,16 +184,16 @@ TEST_F(InvalidTest, GroupsThatDoNotSplitTheRows) {
 
 TEST_F(InvalidTest, Routing) {
   const char *route =
-      "func.func @main(%l: tensor<1x4xf32>, %i: tensor<1x2xi32>, %w: "
-      "tensor<1x2xf32>) -> tensor<1x2xi32> {\n"
-      "%0, %1 = moe.route {routing = #moe.routing<k = 2, policy = "
-      "expert_choice>} ins(%l : tensor<1x4xf32>) outs(%i, %w : "
-      "tensor<1x2xi32>, tensor<1x2xf32>) -> tensor<1x2xi32>, tensor<1x2xf32>\n"
-      "return %0 : tensor<1x2xi32> }";
+      "func.func @main(%l: tensor<?x4xf32>, %t: tensor<?xi32>, %i: "
+      "tensor<?x2xi32>, %w: tensor<?x2xf32>) -> tensor<?x2xi32> {\n"
+      "%0, %1 = moe.route {routing = #moe.routing<k = 2>} ins(%l : "
+      "tensor<?x4xf32>) token_k(%t : tensor<?xi32>) outs(%i, %w : "
+      "tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>\n"
+      "return %0 : tensor<?x2xi32> }";
   expectFailure(route,
-                {realTensor<double>({1, 4}), intTensor<double>({1, 2}),
-                 realTensor<double>({1, 2})},
-                "policy expert_choice needs more than the logits");
+                {realTensor<double>({3, 4}), intTensor<double>({2}),
+                 intTensor<double>({3, 2}), realTensor<double>({3, 2})},
+                "has 3 tokens, and an operand for 2");
 }
 
 } // namespace

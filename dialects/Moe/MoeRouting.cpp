@@ -1,0 +1,495 @@
+//===- MoeRouting.cpp - What a routing requires, and how it reads ---------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Moe/Moe.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/Format.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+
+static constexpr int64_t kAny = ShapedType::kDynamic;
+
+//===----------------------------------------------------------------------===//
+// The attribute
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Checks one after another of a routing's parameters; the first that is wrong
+/// is reported.
+struct RoutingCheck {
+  function_ref<InFlightDiagnostic()> emitError;
+
+  LogicalResult number(FloatAttr attr, StringRef name, double least) const {
+    if (!attr)
+      return success();
+    double value = attr.getValueAsDouble();
+    if (std::isfinite(value) && value >= least)
+      return success();
+    if (least == 0)
+      return emitError() << name << " must not be negative, got " << value;
+    return emitError() << name << " must be a number, got " << value;
+  }
+  LogicalResult positive(FloatAttr attr, StringRef name) const {
+    if (!attr || (std::isfinite(attr.getValueAsDouble()) &&
+                  attr.getValueAsDouble() > 0))
+      return success();
+    return emitError() << name << " must be above 0, got "
+                       << attr.getValueAsDouble();
+  }
+  LogicalResult count(int64_t value, StringRef name) const {
+    if (value >= 0)
+      return success();
+    return emitError() << name << " must not be negative, got " << value;
+  }
+};
+} // namespace
+
+static constexpr double kAnyNumber = -std::numeric_limits<double>::max();
+
+LogicalResult RoutingAttr::verify(
+    function_ref<InFlightDiagnostic()> emitError, int64_t k, Policy policy,
+    Score score, Scope scope, Source selectOn, Source weightFrom, Renorm renorm,
+    EpsMode epsMode, FloatAttr eps, FloatAttr lp, FloatAttr scale,
+    FloatAttr softcap, FloatAttr window, FloatAttr threshold, int64_t groups,
+    GroupReduce groupReduce, int64_t groupKeep, GroupFill groupFill,
+    int64_t groupQuota, int64_t nullExperts, bool nullBeforeNorm,
+    WindowBy windowBy, int64_t sharedExperts, FloatAttr capacity,
+    CapacityUnit capacityUnit, int64_t capacityMin, CapacityScope capacityScope,
+    Priority priority, DropOrder dropOrder, int64_t lightExperts,
+    FloatAttr lightShare, bool renormAfterDrop, Dedupe) {
+  RoutingCheck check{emitError};
+  bool isSequential = policy == Policy::SequentialMasked;
+  bool isChoice = policy == Policy::ExpertChoice;
+  bool ranks = policy == Policy::TopK || policy == Policy::TopP ||
+               policy == Policy::Threshold;
+  bool grouped = groups > 1 && (groupQuota || (groupKeep && groupKeep < groups));
+  bool mayHaveThreshold = policy == Policy::TopP ||
+                          policy == Policy::Threshold || isSequential;
+  bool needsThreshold = mayHaveThreshold && !isSequential;
+  bool capacityDetails =
+      capacityUnit != CapacityUnit::Tokens || capacityMin ||
+      capacityScope != CapacityScope::Global ||
+      priority != Priority::Position || dropOrder != DropOrder::KMajor ||
+      lightExperts || lightShare || renormAfterDrop;
+  bool otherDrops = priority != Priority::Position ||
+                    dropOrder != DropOrder::KMajor || lightExperts ||
+                    renormAfterDrop;
+  if (k < 1)
+    return emitError() << "k must be at least 1, got " << k;
+  if (groups < 1)
+    return emitError() << "groups must be at least 1, got " << groups;
+  if (groupKeep < 0 || groupKeep > groups)
+    return emitError() << "group_keep must be between 0 and the " << groups
+                       << " groups, got " << groupKeep;
+  if (groupQuota && groupKeep)
+    return emitError() << "group_quota (experts out of each group) and "
+                          "group_keep (groups that may be chosen) exclude each "
+                          "other";
+  if (groupQuota && k != groups * groupQuota)
+    return emitError() << "with group_quota, k must be groups * group_quota = "
+                       << groups * groupQuota << ", got " << k;
+  if (groupQuota && policy != Policy::TopK)
+    return emitError() << "group_quota needs policy = topk";
+  if (grouped && !ranks)
+    return emitError() << "groups need a policy that ranks keys (topk, topp, "
+                          "threshold), got "
+                       << stringifyPolicy(policy);
+  if (scope == Scope::Selected && weightFrom != Source::Logit)
+    return emitError() << "scope = selected needs weight_from = logit: the "
+                          "scores exist only for the selected experts";
+  if (scope == Scope::Selected && (policy == Policy::TopP || isChoice))
+    return emitError() << "policy " << stringifyPolicy(policy)
+                       << " needs scores before the selection, which scope = "
+                          "selected does not have";
+  if (isSequential && (score != Score::Softmax || scope == Scope::Selected ||
+                       weightFrom != Source::Score))
+    return emitError() << "policy sequential_masked weighs by a softmax over "
+                          "what is left: score = softmax, scope = all or "
+                          "window, weight_from = score";
+  if (renorm != Renorm::Lp && lp)
+    return emitError() << "lp is given, but renorm is not lp";
+  if ((scope == Scope::Window) != bool(window))
+    return emitError() << "scope = window and the parameter window need each "
+                          "other";
+  if (scope == Scope::Window && score != Score::Softmax)
+    return emitError() << "scope = window needs score = softmax";
+  if (windowBy != WindowBy::Signed && !window)
+    return emitError() << "window_by needs scope = window";
+  if ((threshold && !mayHaveThreshold) || (!threshold && needsThreshold))
+    return emitError() << "the policies topp and threshold, and no others but "
+                          "sequential_masked, need the parameter threshold";
+  if (nullBeforeNorm && !nullExperts)
+    return emitError() << "null_before_norm needs null_experts";
+  if (sharedExperts && (isSequential || isChoice || scope == Scope::Window ||
+                        renormAfterDrop))
+    return emitError() << "shared_experts exclude the policies "
+                          "sequential_masked and expert_choice, scope = window "
+                          "and renorm_after_drop";
+  if (isChoice && !capacity)
+    return emitError() << "policy expert_choice needs the parameter capacity";
+  if (isChoice && otherDrops)
+    return emitError() << "policy expert_choice drops nothing: priority, "
+                          "drop_order, light_experts and renorm_after_drop do "
+                          "not go with it";
+  if (capacityDetails && !capacity)
+    return emitError() << "capacity_unit, capacity_min, capacity_scope, "
+                          "priority, drop_order, light_experts, light_share "
+                          "and renorm_after_drop need the parameter capacity";
+  if (bool(lightExperts) != bool(lightShare) ||
+      (lightExperts && capacityUnit != CapacityUnit::Factor))
+    return emitError() << "light_experts, light_share and capacity_unit = "
+                          "factor need each other";
+  return success(succeeded(check.count(nullExperts, "null_experts")) &&
+                 succeeded(check.count(groupQuota, "group_quota")) &&
+                 succeeded(check.count(sharedExperts, "shared_experts")) &&
+                 succeeded(check.count(capacityMin, "capacity_min")) &&
+                 succeeded(check.count(lightExperts, "light_experts")) &&
+                 succeeded(check.number(eps, "eps", 0)) &&
+                 succeeded(check.number(softcap, "softcap", 0)) &&
+                 succeeded(check.number(window, "window", 0)) &&
+                 succeeded(check.number(scale, "scale", kAnyNumber)) &&
+                 succeeded(check.number(threshold, "threshold", kAnyNumber)) &&
+                 succeeded(check.positive(lp, "lp")) &&
+                 succeeded(check.positive(capacity, "capacity")) &&
+                 succeeded(check.positive(lightShare, "light_share")));
+}
+
+//===----------------------------------------------------------------------===//
+// In words
+//===----------------------------------------------------------------------===//
+
+static auto plain(double value) { return llvm::format("%g", value); }
+
+static void sayScore(raw_ostream &os, RoutingAttr r, const RoutingInputs &in) {
+  if (double cap = RoutingAttr::valueOr(r.getSoftcap(), 0))
+    os << "logits capped at " << plain(cap) << ", ";
+  os << stringifyScore(r.getScore());
+  if (r.getScope() == Scope::Selected)
+    os << " over the selected";
+  if (r.getScope() == Scope::Window)
+    os << " in a window of " << plain(r.getWindow().getValueAsDouble())
+       << (r.getWindowBy() == WindowBy::Signed ? "" : " by magnitude");
+  if (in.eligible)
+    os << ", among eligible experts";
+  if (in.classId)
+    os << ", among the experts of a class";
+  if (in.bias)
+    os << ", bias on selection";
+  if (r.getSelectOn() == Source::Logit && r.getScope() == Scope::All &&
+      r.getScore() != Score::Softmax && r.getScore() != Score::Identity)
+    os << ", selected by logit";
+}
+
+static void saySelection(raw_ostream &os, RoutingAttr r,
+                         const RoutingInputs &in) {
+  if (r.getGroups() > 1 && r.getGroupQuota())
+    os << ", " << r.getGroupQuota() << " of each of " << r.getGroups()
+       << " groups";
+  else if (r.getGroups() > 1 && r.getGroupKeep())
+    os << ", " << r.getGroupKeep() << " of " << r.getGroups() << " groups by "
+       << (r.getGroupReduce() == GroupReduce::Max ? "maximum" : "top-2 sum")
+       << (r.getGroupFill() == GroupFill::Zero ? " (others 0)" : "");
+  double threshold = RoutingAttr::valueOr(r.getThreshold(), 0);
+  switch (r.getPolicy()) {
+  case Policy::TopK:
+    os << ", top-" << r.getK();
+    break;
+  case Policy::TopP:
+    os << ", top-p " << plain(threshold) << ", at most " << r.getK();
+    break;
+  case Policy::Threshold:
+    os << ", above " << plain(threshold) << ", at most " << r.getK();
+    break;
+  case Policy::SequentialMasked:
+    os << ", " << r.getK() << " masked rounds";
+    if (r.getThreshold())
+      os << " up to a mass of " << plain(threshold);
+    break;
+  case Policy::Table:
+    os << ", " << r.getK() << " from a table";
+    break;
+  case Policy::Dense:
+    os << ", all experts";
+    break;
+  case Policy::ExpertChoice:
+    os << ", chosen by the experts";
+    break;
+  }
+  if (in.tokenK)
+    os << ", number by token";
+}
+
+static void sayWeights(raw_ostream &os, RoutingAttr r,
+                       const RoutingInputs &in) {
+  if (r.getWeightFrom() == Source::Logit && r.getScope() == Scope::All)
+    os << ", weighed by logit";
+  if (r.getNullExperts())
+    os << ", " << r.getNullExperts() << " null experts"
+       << (r.getNullBeforeNorm() ? " before the norm" : "");
+  if (r.getRenorm() == Renorm::Sum)
+    os << ", renormalised";
+  else if (r.getRenorm() == Renorm::Lp)
+    os << ", renormalised by L" << plain(RoutingAttr::valueOr(r.getLp(), 1));
+  else if (r.getRenorm() != Renorm::None)
+    os << ", renormalised by " << stringifyRenorm(r.getRenorm());
+  if (r.getSharedExperts())
+    os << " with " << r.getSharedExperts() << " shared experts";
+  if (r.scaleValue() != 1.0)
+    os << ", times " << plain(r.scaleValue());
+  if (in.expertScale)
+    os << ", times a scale for each expert";
+}
+
+static void sayCapacity(raw_ostream &os, RoutingAttr r) {
+  if (!r.getCapacity())
+    return;
+  os << ", capacity " << plain(r.getCapacity().getValueAsDouble()) << " "
+     << stringifyCapacityUnit(r.getCapacityUnit());
+  if (r.getCapacityScope() == CapacityScope::Sequence)
+    os << " per sequence";
+  if (r.getPriority() == Priority::Prob)
+    os << " by weight";
+  if (r.getRenormAfterDrop())
+    os << " before the norm";
+}
+
+std::string RoutingAttr::inWords(const RoutingInputs &inputs) const {
+  std::string out;
+  llvm::raw_string_ostream os(out);
+  sayScore(os, *this, inputs);
+  saySelection(os, *this, inputs);
+  sayWeights(os, *this, inputs);
+  sayCapacity(os, *this);
+  if (inputs.alias) {
+    int32_t most = *llvm::max_element(inputs.alias.asArrayRef());
+    os << ", aliases of " << most + 1 << " experts"
+       << (getDedupe() == Dedupe::Sum ? ", summed" : "");
+  }
+  return out;
+}
+
+//===----------------------------------------------------------------------===//
+// The ops
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> RoutingInputs::values() const {
+  SmallVector<Value> present;
+  for (Value value : {bias, eligible, classId, tokenK, table, tokenId,
+                      expertScale, sequence})
+    if (value)
+      present.push_back(value);
+  return present;
+}
+
+template <typename OpTy> static RoutingInputs inputsOf(OpTy op) {
+  return {op.getBias(),    op.getEligible(),    op.getClassId(),
+          op.getTokenK(),  op.getTable(),       op.getTokenId(),
+          op.getExpertScale(), op.getSequence(), op.getClassMaskAttr(),
+          op.getAliasAttr()};
+}
+
+RoutingInputs RouteOp::getInputs() { return inputsOf(*this); }
+RoutingInputs GateOp::getInputs() { return inputsOf(*this); }
+
+void RouteOp::build(OpBuilder &builder, OperationState &state,
+                    TypeRange results, Value logits, const RoutingInputs &in,
+                    ValueRange outs, RoutingAttr routing) {
+  build(builder, state, results, logits, in.bias, in.eligible, in.classId,
+        in.tokenK, in.table, in.tokenId, in.expertScale, in.sequence, outs,
+        routing, in.classMask, in.alias);
+}
+
+void GateOp::build(OpBuilder &builder, OperationState &state, TypeRange results,
+                   Value x, Value weight, Value logitBias,
+                   const RoutingInputs &in, ValueRange outs,
+                   RoutingAttr routing) {
+  build(builder, state, results, x, weight, logitBias, in.bias, in.eligible,
+        in.classId, in.tokenK, in.table, in.tokenId, in.expertScale,
+        in.sequence, outs, routing, in.classMask, in.alias);
+}
+
+namespace {
+/// Checks what a choice among `experts` experts reads and writes, whatever
+/// computes the logits.
+struct InputsCheck {
+  Operation *op;
+  RoutingAttr routing;
+  RoutingInputs in;
+  int64_t experts;
+
+  LogicalResult run(Value ids, Value weights) const {
+    return success(succeeded(numbers()) && succeeded(eligibility()) &&
+                   succeeded(selection()) && succeeded(alias()) &&
+                   succeeded(shape(in.bias, "bias", {experts}, f32())) &&
+                   succeeded(shape(in.expertScale, "expert_scale", {experts},
+                                   f32())) &&
+                   succeeded(shape(in.sequence, "sequence", {kAny}, i32())) &&
+                   succeeded(shape(ids, "ids", {kAny, routing.getK()}, i32())) &&
+                   succeeded(shape(weights, "weights", {kAny, routing.getK()},
+                                   f32())));
+  }
+
+private:
+  Type i32() const { return IntegerType::get(op->getContext(), 32); }
+  Type f32() const { return Float32Type::get(op->getContext()); }
+
+  LogicalResult shape(Value value, StringRef what, ArrayRef<int64_t> shape,
+                      Type element) const {
+    return value ? verifyShape(op, value, what, shape, element) : success();
+  }
+
+  LogicalResult numbers() const {
+    int64_t k = routing.getK();
+    if (k > experts)
+      return op->emitOpError("chooses k = ")
+             << k << " of only " << experts << " experts";
+    bool takesAll =
+        routing.is(Policy::Dense) || routing.is(Policy::ExpertChoice);
+    if (takesAll && k != experts)
+      return op->emitOpError("with policy ")
+             << stringifyPolicy(routing.getPolicy())
+             << " a token may get any of the " << experts
+             << " experts: k must be their number, got " << k;
+    if (experts % routing.getGroups())
+      return op->emitOpError() << experts << " experts do not divide into "
+                               << routing.getGroups() << " groups";
+    int64_t inKept = experts / routing.getGroups() *
+                     std::max<int64_t>(routing.getGroupKeep(), 1);
+    if (routing.restrictsGroups() && routing.getGroupKeep() &&
+        routing.getGroupFill() == GroupFill::NegInf && k > inKept)
+      return op->emitOpError("chooses k = ")
+             << k << " of only " << inKept << " experts in the "
+             << routing.getGroupKeep() << " groups that are kept";
+    if (routing.getNullExperts() >= experts)
+      return op->emitOpError("null_experts = ")
+             << routing.getNullExperts() << " leaves none of " << experts
+             << " experts";
+    if (routing.getLightExperts() > experts)
+      return op->emitOpError("light_experts = ")
+             << routing.getLightExperts() << " of only " << experts
+             << " experts";
+    return success();
+  }
+
+  LogicalResult eligibility() const {
+    if (bool(in.classId) != bool(in.classMask))
+      return op->emitOpError("class_id and class_mask need each other");
+    if (in.classMask &&
+        (in.classMask.empty() || in.classMask.size() % experts))
+      return op->emitOpError("class_mask must hold rows of ")
+             << experts << " experts, got " << in.classMask.size()
+             << " entries";
+    if (in.eligible) {
+      Type element = cast<ShapedType>(in.eligible.getType()).getElementType();
+      if (!element.isInteger(1) && !element.isInteger(8))
+        return op->emitOpError("eligible must have elements of type i1 or i8, "
+                               "got ")
+               << in.eligible.getType();
+    }
+    return success(
+        succeeded(shape(in.eligible, "eligible", {kAny, experts}, Type())) &&
+        succeeded(shape(in.classId, "class_id", {kAny}, i32())));
+  }
+
+  LogicalResult selection() const {
+    bool isTable = routing.is(Policy::Table);
+    if (isTable && in.bias)
+      return op->emitOpError("a table of experts has no selection bias");
+    if (isTable != bool(in.table) || isTable != bool(in.tokenId))
+      return op->emitOpError("policy table and the operands table and token_id "
+                             "need each other");
+    bool fixed = isTable || routing.is(Policy::Dense) ||
+                 routing.is(Policy::ExpertChoice) || routing.getGroupQuota();
+    if (in.tokenK && fixed)
+      return op->emitOpError("token_k needs a policy that ranks experts, "
+                             "without group_quota");
+    if (routing.needsSequence() != bool(in.sequence))
+      return op->emitOpError("capacity_scope = sequence and the operand "
+                             "sequence need each other");
+    if (in.table && cast<ShapedType>(in.table.getType()).getRank() == 2 &&
+        ShapedType::isDynamic(
+            cast<ShapedType>(in.table.getType()).getDimSize(0)))
+      return op->emitOpError("table must have a static number of rows");
+    return success(
+        succeeded(shape(in.tokenK, "token_k", {kAny}, i32())) &&
+        succeeded(shape(in.table, "table", {kAny, routing.getK()}, i32())) &&
+        succeeded(shape(in.tokenId, "token_id", {kAny}, i32())));
+  }
+
+  LogicalResult alias() const {
+    if (routing.getDedupe() == Dedupe::Sum && !in.alias)
+      return op->emitOpError("dedupe = sum needs the attribute alias");
+    if (!in.alias)
+      return success();
+    if (in.alias.size() != experts)
+      return op->emitOpError("alias must name an expert for each of ")
+             << experts << ", got " << in.alias.size();
+    for (int32_t expert : in.alias.asArrayRef())
+      if (expert < 0 || expert >= experts)
+        return op->emitOpError("alias must name experts from 0 to ")
+               << experts - 1 << ", got " << expert;
+    return success();
+  }
+};
+} // namespace
+
+static int64_t dim(Value value, unsigned i) {
+  return cast<ShapedType>(value.getType()).getDimSize(i);
+}
+
+/// `shared` are the weights of shared experts, if there are any.
+static LogicalResult verifyRouting(Operation *op, RoutingAttr routing,
+                                   const RoutingInputs &inputs, Value logits,
+                                   ValueRange outs, Value shared) {
+  int64_t scored = dim(logits, 1), n = routing.getSharedExperts();
+  if (ShapedType::isDynamic(scored))
+    return op->emitOpError("logits must have a static number of experts");
+  if (n >= scored)
+    return op->emitOpError("shared_experts = ")
+           << n << " leaves none of " << scored << " logits";
+  if (shared && failed(verifyShape(op, shared, "shared weights", {kAny, n},
+                                   Float32Type::get(op->getContext()))))
+    return failure();
+  return InputsCheck{op, routing, inputs, scored - n}.run(outs[0], outs[1]);
+}
+
+LogicalResult RouteOp::verify() {
+  bool shares = getRouting().getSharedExperts();
+  if (failed(verifyDps(*this)) ||
+      failed(verifyOuts(*this, getOuts(), shares ? 3 : 2)))
+    return failure();
+  if (failed(verifyShape(*this, getLogits(), "logits", {kAny, kAny},
+                         Float32Type::get(getContext()))))
+    return failure();
+  return verifyRouting(*this, getRouting(), getInputs(), getLogits(), getOuts(),
+                       shares ? getOuts()[2] : Value());
+}
+
+LogicalResult GateOp::verify() {
+  bool shares = getRouting().getSharedExperts();
+  if (failed(verifyDps(*this)) ||
+      failed(verifyOuts(*this, getOuts(), shares ? 4 : 3)))
+    return failure();
+  Type f32 = Float32Type::get(getContext());
+  if (failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
+      failed(verifyShape(*this, getOuts()[2], "logits", {kAny, kAny}, f32)))
+    return failure();
+  int64_t scored = dim(getOuts()[2], 1);
+  auto weight = cast<ShapedType>(getWeight().getType());
+  if (failed(verifyMatrix(*this, "weight", getWeight(), weight.getShape(),
+                          scored, dim(getX(), 1))))
+    return failure();
+  if (getLogitBias() &&
+      failed(verifyShape(*this, getLogitBias(), "logit_bias", {scored}, f32)))
+    return failure();
+  return verifyRouting(*this, getRouting(), getInputs(), getOuts()[2],
+                       getOuts(), shares ? getOuts()[3] : Value());
+}
