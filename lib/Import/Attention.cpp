@@ -108,7 +108,8 @@ std::optional<Datum> ModuleBuilder::ropeTable(Arguments arguments) {
                   {"type", "dims", "theta", "factor", "original_context",
                    "low_freq_factor", "high_freq_factor", "attention_factor",
                    "mscale", "mscale_all_dim", "beta_fast", "beta_slow",
-                   "truncate"},
+                   "truncate", "short_factor", "long_factor", "short_mscale",
+                   "long_mscale", "proportion"},
                   std::move(arguments), evaluator);
   RopeParameters p;
   p.type = a.text("type", "default");
@@ -126,6 +127,12 @@ std::optional<Datum> ModuleBuilder::ropeTable(Arguments arguments) {
   p.betaFast = a.maybeNumber("beta_fast").value_or(p.betaFast);
   p.betaSlow = a.maybeNumber("beta_slow").value_or(p.betaSlow);
   p.truncate = a.boolean("truncate", true);
+  p.shortFactors = a.numbers("short_factor");
+  p.longFactors = a.numbers("long_factor");
+  p.shortMscale = a.maybeNumber("short_mscale");
+  p.longMscale = a.maybeNumber("long_mscale");
+  p.positions = summary.maxContext;
+  p.proportion = a.maybeNumber("proportion").value_or(p.proportion);
   if (a.failed())
     return std::nullopt;
   std::string error;

@@ -89,6 +89,20 @@ double CallArguments::number(const char *name) {
   return maybeNumber(name).value_or(1);
 }
 
+std::vector<double> CallArguments::numbers(const char *name) {
+  std::vector<double> result;
+  auto list = get<List>(name, "a list of numbers", false);
+  if (!list)
+    return result;
+  for (const Datum &each : **list) {
+    if (!each.isNumber())
+      fail("needs a list of numbers as '" + std::string(name) + "', got " +
+           toText(each) + " in it");
+    result.push_back(each.isNumber() ? each.number() : 1);
+  }
+  return result;
+}
+
 std::string CallArguments::text(const char *name) {
   return get<std::string>(name, "a string", true).value_or("");
 }

@@ -34,6 +34,8 @@ public:
   std::optional<int64_t> maybeInteger(const char *name);
   double number(const char *name);
   std::optional<double> maybeNumber(const char *name);
+  /// A list; empty without one.
+  std::vector<double> numbers(const char *name);
   std::string text(const char *name);
   std::string text(const char *name, const char *fallback);
   std::optional<std::string> maybeText(const char *name);

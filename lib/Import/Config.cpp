@@ -37,6 +37,8 @@ std::string_view moec::importer::describe(KeyType type) {
     return "a string";
   case KeyType::Integers:
     return "a list of integers";
+  case KeyType::Floats:
+    return "a list of numbers";
   case KeyType::Strings:
     return "a list of strings";
   case KeyType::TokenIds:
@@ -51,6 +53,7 @@ static bool isListOf(const Json &json, bool (*is)(const Json &)) {
 
 std::optional<Datum> moec::importer::convert(const Json &json, KeyType type) {
   auto isInteger = [](const Json &each) { return each.is_number_integer(); };
+  auto isNumber = [](const Json &each) { return each.is_number(); };
   auto isString = [](const Json &each) { return each.is_string(); };
   bool fits = false;
   switch (type) {
@@ -68,6 +71,9 @@ std::optional<Datum> moec::importer::convert(const Json &json, KeyType type) {
     break;
   case KeyType::Integers:
     fits = isListOf(json, isInteger);
+    break;
+  case KeyType::Floats:
+    fits = isListOf(json, isNumber);
     break;
   case KeyType::Strings:
     fits = isListOf(json, isString);
@@ -101,9 +107,15 @@ static const Json *at(const Json &root, std::string_view path) {
   }
 }
 
-std::optional<Config::Found> Config::find(const Key &key) {
+static constexpr std::string_view kLayer = "{layer}";
+
+std::optional<Config::Found> Config::find(const Key &key,
+                                          std::optional<int64_t> layer) {
   Found found{nullptr, ""};
-  for (const std::string &path : key.from) {
+  for (std::string path : key.from) {
+    size_t mark = path.find(kLayer);
+    if (mark != std::string::npos && layer)
+      path.replace(mark, kLayer.size(), std::to_string(*layer));
     const Json *value = at(document, path);
     if (!value || value->is_null())
       continue;
@@ -166,6 +178,8 @@ std::optional<Datum> Config::read(const Key &key, const Found &found) {
 bool Config::checkPresent() {
   bool good = true;
   for (const auto &[name, key] : description.keys) {
+    if (key.isOfLayer)
+      continue;
     auto found = find(key);
     if (found && !found->value)
       continue;
@@ -197,15 +211,35 @@ std::optional<Datum> Config::readDefault(const Key &key, Evaluator &evaluator) {
   return value;
 }
 
-std::optional<Datum> Config::get(const std::string &name,
-                                 Evaluator &evaluator) {
+std::optional<Datum> Config::getOfLayer(const Key &key, Evaluator &evaluator,
+                                        std::optional<int64_t> layer) {
+  if (!layer)
+    return evaluator.fail("'" + key.name +
+                          "' has a value for each layer, and is used outside "
+                          "of layers");
+  // What is remembered once must not depend on the layer that came first.
+  if (!pending.empty())
+    return evaluator.fail("the default of key '" + *pending.begin() +
+                          "' depends on '" + key.name +
+                          "', which has a value for each layer");
+  auto found = find(key, layer);
+  if (!found)
+    return std::nullopt;
+  return found->value ? read(key, *found) : readDefault(key, evaluator);
+}
+
+std::optional<Datum> Config::get(const std::string &name, Evaluator &evaluator,
+                                 std::optional<int64_t> layer) {
+  const Key &key = description.keys.at(name);
+  if (key.isOfLayer)
+    return getOfLayer(key, evaluator, layer);
   auto it = known.find(name);
   if (it != known.end())
     return it->second;
   if (!pending.insert(name).second)
     return evaluator.fail("the default of key '" + name +
                           "' depends on itself");
-  auto value = readDefault(description.keys.at(name), evaluator);
+  auto value = readDefault(key, evaluator);
   pending.erase(name);
   known[name] = value;
   return value;
@@ -251,22 +285,27 @@ void Config::checkUnread() {
   for (const auto &[name, key] : description.keys)
     if (reachable.count(name))
       read.insert(key.from.begin(), key.from.end());
-  checkUnread(document, "", read);
+  checkUnread(document, "", "", read);
 }
 
+/// `pattern` is the prefix with {layer} for numbers.
 void Config::checkUnread(const Json &object, const std::string &prefix,
+                         const std::string &pattern,
                          const std::set<std::string> &read) {
   static const KnownKeys known = readKnownKeys();
   const auto &ignored = description.ignoredKeys;
   for (const auto &[name, value] : object.items()) {
     std::string path = prefix + name;
-    auto inside = read.lower_bound(path + ".");
-    bool hasParts = inside != read.end() && inside->starts_with(path + ".");
+    bool isNumber = name.find_first_not_of("0123456789") == std::string::npos;
+    std::string place =
+        pattern + (isNumber ? std::string(kLayer) : std::string(name));
+    auto inside = read.lower_bound(place + ".");
+    bool hasParts = inside != read.end() && inside->starts_with(place + ".");
     if (hasParts && value.is_object()) {
-      checkUnread(value, path + ".", read);
+      checkUnread(value, path + ".", place + ".", read);
       continue;
     }
-    if (read.count(path) || isOff(value) || known.irrelevant.count(name) ||
+    if (read.count(place) || isOff(value) || known.irrelevant.count(name) ||
         std::find(ignored.begin(), ignored.end(), path) != ignored.end())
       continue;
     bool suspicious =

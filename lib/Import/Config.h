@@ -28,8 +28,10 @@ public:
   bool checkPresent();
 
   /// The value of a declared key, its default, or null where it is optional.
-  /// The evaluator is for defaults.
-  std::optional<Datum> get(const std::string &name, Evaluator &evaluator);
+  /// The evaluator is for defaults; `layer` for keys that layers have values of
+  /// their own of.
+  std::optional<Datum> get(const std::string &name, Evaluator &evaluator,
+                           std::optional<int64_t> layer = std::nullopt);
 
   /// Reports the keys that nothing in the family reads.
   void checkUnread();
@@ -45,11 +47,14 @@ private:
     std::string path;
   };
 
-  std::optional<Found> find(const Key &key);
+  std::optional<Found> find(const Key &key, std::optional<int64_t> layer = {});
+  std::optional<Datum> getOfLayer(const Key &key, Evaluator &evaluator,
+                                  std::optional<int64_t> layer);
   std::optional<Datum> read(const Key &key, const Found &found);
   std::optional<Datum> readDefault(const Key &key, Evaluator &evaluator);
   bool inRange(const Key &key, const Found &found, const Datum &value);
   void checkUnread(const Json &object, const std::string &prefix,
+                   const std::string &pattern,
                    const std::set<std::string> &read);
 
   Json document;

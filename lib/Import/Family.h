@@ -25,6 +25,7 @@ enum class KeyType {
   Boolean,
   String,
   Integers, ///< A list of integers.
+  Floats,   ///< A list of numbers.
   Strings,  ///< A list of strings.
   TokenIds, ///< An integer, or a list of integers.
 };
@@ -35,6 +36,8 @@ struct Key {
   KeyType type = KeyType::Integer;
   /// Where it may stand: names, with dots into objects.
   std::vector<std::string> from;
+  /// Whether a layer has a value of its own: {layer} is in a place.
+  bool isOfLayer = false;
   bool isOptional = false; ///< May be missing; the value is null then.
   std::optional<Expression> fallback;
   /// The supported values, or members of a list; empty: all.

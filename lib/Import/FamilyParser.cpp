@@ -193,10 +193,10 @@ bool FamilyParser::body(const Json &json, const std::string &where, Body &out) {
 
 static std::optional<KeyType> keyType(const std::string &name) {
   static const std::pair<std::string_view, KeyType> names[] = {
-      {"int", KeyType::Integer},    {"float", KeyType::Float},
-      {"bool", KeyType::Boolean},   {"string", KeyType::String},
-      {"ints", KeyType::Integers},  {"strings", KeyType::Strings},
-      {"tokens", KeyType::TokenIds}};
+      {"int", KeyType::Integer},     {"float", KeyType::Float},
+      {"bool", KeyType::Boolean},    {"string", KeyType::String},
+      {"ints", KeyType::Integers},   {"floats", KeyType::Floats},
+      {"strings", KeyType::Strings}, {"tokens", KeyType::TokenIds}};
   for (const auto &[spelling, type] : names)
     if (spelling == name)
       return type;
@@ -214,8 +214,8 @@ bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
   auto known = type && type->is_string() ? keyType(type->get<std::string>())
                                          : std::nullopt;
   if (!known) {
-    fail(where + " needs a 'type': int, float, bool, string, ints, strings or "
-                 "tokens");
+    fail(where + " needs a 'type': int, float, bool, string, ints, floats, "
+                 "strings or tokens");
     return false;
   }
   out.type = *known;
@@ -225,6 +225,8 @@ bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
   } else {
     out.from.push_back(name);
   }
+  for (const std::string &place : out.from)
+    out.isOfLayer |= place.find("{layer}") != std::string::npos;
   const Json *fallback = field(json, "default");
   if (fallback && !expression(*fallback, where + ", 'default'", out.fallback))
     return false;

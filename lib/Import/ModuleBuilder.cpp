@@ -34,7 +34,7 @@ ModuleBuilder::ModuleBuilder(MLIRContext &context, Config &config,
 std::optional<Datum> ModuleBuilder::key(const std::string &name) {
   if (!config.family().keys.count(name))
     return Null();
-  return config.get(name, evaluator);
+  return config.get(name, evaluator, currentLayer);
 }
 
 bool ModuleBuilder::variable(const std::string &name,
@@ -45,7 +45,7 @@ bool ModuleBuilder::variable(const std::string &name,
   }
   if (!config.family().keys.count(name))
     return false;
-  value = config.get(name, evaluator);
+  value = config.get(name, evaluator, currentLayer);
   return true;
 }
 

@@ -120,6 +120,63 @@ static float yarn(float wavelength, int64_t i, const Ramp &ramp,
 }
 
 //===----------------------------------------------------------------------===//
+// LongRoPE
+//===----------------------------------------------------------------------===//
+
+static bool isLong(const RopeParameters &parameters) {
+  return static_cast<double>(parameters.positions) > parameters.originalContext;
+}
+
+static double longAttentionFactor(const RopeParameters &parameters) {
+  auto mscale =
+      isLong(parameters) ? parameters.longMscale : parameters.shortMscale;
+  if (mscale || parameters.attentionFactor)
+    return mscale ? *mscale : *parameters.attentionFactor;
+  return parameters.factor <= 1
+             ? 1.0
+             : std::sqrt(1 + std::log(parameters.factor) /
+                                 std::log(parameters.originalContext));
+}
+
+static float longrope(float wavelength, size_t i,
+                      const RopeParameters &parameters) {
+  const auto &factors =
+      isLong(parameters) ? parameters.longFactors : parameters.shortFactors;
+  return 1.0f / (static_cast<float>(factors[i]) * wavelength);
+}
+
+static std::string checkLong(const RopeParameters &parameters) {
+  if (!(parameters.originalContext > 1))
+    return "original_max_position_embeddings must be above 1";
+  auto pairs = static_cast<size_t>(parameters.dims / 2);
+  for (const auto *factors :
+       {&parameters.shortFactors, &parameters.longFactors}) {
+    if (factors->size() != pairs)
+      return "short_factor and long_factor must have a number for each of "
+             "the " +
+             std::to_string(pairs) + " pairs, got " +
+             std::to_string(factors->size());
+    for (double factor : *factors)
+      if (!(factor > 0))
+        return "short_factor and long_factor must be positive";
+  }
+  return "";
+}
+
+//===----------------------------------------------------------------------===//
+// Proportional
+//===----------------------------------------------------------------------===//
+
+/// Pairs behind the turning ones stay as they are.
+static float proportional(float wavelength, size_t i,
+                          const RopeParameters &parameters) {
+  auto dims = static_cast<double>(parameters.dims);
+  if (static_cast<double>(i) >= std::floor(parameters.proportion * dims / 2))
+    return 0.0f;
+  return 1.0f / wavelength / static_cast<float>(parameters.factor);
+}
+
+//===----------------------------------------------------------------------===//
 // All kinds
 //===----------------------------------------------------------------------===//
 
@@ -141,7 +198,9 @@ static std::string check(const RopeParameters &parameters) {
   if (!(parameters.lowFrequencyFactor > 0) || !(parameters.betaFast > 0) ||
       !(parameters.betaSlow > 0))
     return "low_freq_factor, beta_fast and beta_slow must be positive";
-  return "";
+  if (!(parameters.proportion >= 0) || !(parameters.proportion <= 1))
+    return "partial_rotary_factor must be from 0 to 1";
+  return parameters.type == "longrope" ? checkLong(parameters) : "";
 }
 
 std::optional<RopeFrequencies>
@@ -149,8 +208,9 @@ moec::importer::ropeFrequencies(const RopeParameters &parameters,
                                 std::string &error) {
   error = check(parameters);
   const std::string &type = parameters.type;
-  if (error.empty() && type != "default" && type != "linear" &&
-      type != "llama3" && type != "yarn")
+  constexpr std::string_view types[] = {"default", "linear",   "llama3",
+                                        "yarn",    "longrope", "proportional"};
+  if (error.empty() && std::ranges::find(types, type) == std::end(types))
     error = "no rotary embedding is called '" + type + "'";
   if (!error.empty())
     return std::nullopt;
@@ -160,12 +220,17 @@ moec::importer::ropeFrequencies(const RopeParameters &parameters,
     result.attentionFactor = yarnAttentionFactor(parameters);
     ramp = yarnRamp(parameters);
   }
+  if (type == "longrope")
+    result.attentionFactor = longAttentionFactor(parameters);
   std::vector<float> waves = wavelengths(parameters);
   for (size_t i = 0; i < waves.size(); ++i) {
-    float frequency = type == "linear"   ? linear(waves[i], parameters)
-                      : type == "llama3" ? llama3(waves[i], parameters)
-                      : type == "yarn"   ? yarn(waves[i], i, ramp, parameters)
-                                         : 1.0f / waves[i];
+    float frequency = type == "linear"     ? linear(waves[i], parameters)
+                      : type == "llama3"   ? llama3(waves[i], parameters)
+                      : type == "yarn"     ? yarn(waves[i], i, ramp, parameters)
+                      : type == "longrope" ? longrope(waves[i], i, parameters)
+                      : type == "proportional"
+                          ? proportional(waves[i], i, parameters)
+                          : 1.0f / waves[i];
     result.frequencies.push_back(frequency);
   }
   return result;

@@ -20,16 +20,24 @@
 namespace moec::importer {
 
 struct RopeParameters {
-  std::string type = "default"; ///< default, linear, llama3, yarn
-  int64_t dims = 0;             ///< Elements of a head that are turned; even.
+  /// default, linear, llama3, yarn, longrope, proportional
+  std::string type = "default";
+  int64_t dims = 0; ///< Elements of a head that are turned; even.
   double theta = 10000;
   double factor = 1;
-  double originalContext = 0;                             ///< llama3, yarn
+  double originalContext = 0; ///< llama3, yarn, longrope
   double lowFrequencyFactor = 1, highFrequencyFactor = 4; ///< llama3
-  std::optional<double> attentionFactor;       ///< yarn; else of the factor
+  std::optional<double> attentionFactor; ///< yarn, longrope; else of the factor
   std::optional<double> mscale, mscaleAllDims; ///< yarn
   double betaFast = 32, betaSlow = 1;          ///< yarn
   bool truncate = true;                        ///< yarn
+  /// longrope: divisors of the frequencies, one for each, and the attention
+  /// factors that go with them. The long ones are for a model of more positions
+  /// than the original context.
+  std::vector<double> shortFactors, longFactors;
+  std::optional<double> shortMscale, longMscale;
+  int64_t positions = 0;
+  double proportion = 1; ///< proportional: of the pairs that turn at all
 };
 
 struct RopeFrequencies {

@@ -115,6 +115,51 @@ TEST(RopeTest, YarnTruncation) {
   EXPECT_NE(whole, exact);
 }
 
+TEST(RopeTest, LongRope) {
+  RopeParameters p;
+  p.type = "longrope";
+  p.dims = 4;
+  p.theta = 100;
+  p.factor = 4;
+  p.originalContext = 16;
+  p.shortFactors = {1, 2};
+  p.longFactors = {4, 5};
+  p.positions = 16;
+  RopeFrequencies rope = compute(p);
+  EXPECT_EQ(rope.frequencies, (std::vector<double>{1, 1.0f / (2.0f * 10.0f)}));
+  EXPECT_EQ(rope.attentionFactor, std::sqrt(1.5)); // 1 + log 4 / log 16
+  p.positions = 17;
+  rope = compute(p);
+  EXPECT_EQ(rope.frequencies,
+            (std::vector<double>{0.25, 1.0f / (5.0f * 10.0f)}));
+  p.attentionFactor = 3;
+  EXPECT_EQ(compute(p).attentionFactor, 3);
+  p.shortMscale = 1.5;
+  EXPECT_EQ(compute(p).attentionFactor, 3);
+  p.longMscale = 2;
+  EXPECT_EQ(compute(p).attentionFactor, 2);
+  p.positions = 16;
+  EXPECT_EQ(compute(p).attentionFactor, 1.5);
+  p = RopeParameters();
+  p.type = "longrope";
+  p.dims = 4;
+  p.originalContext = 16;
+  p.shortFactors = p.longFactors = {1, 1};
+  EXPECT_EQ(compute(p).attentionFactor, 1);
+}
+
+TEST(RopeTest, Proportional) {
+  RopeParameters p;
+  p.type = "proportional";
+  p.dims = 8;
+  p.theta = 16;
+  p.factor = 2;
+  p.proportion = 0.6; // 2.4 pairs
+  RopeFrequencies rope = compute(p);
+  EXPECT_EQ(rope.frequencies, (std::vector<double>{0.5, 0.25, 0, 0}));
+  EXPECT_EQ(rope.attentionFactor, 1);
+}
+
 TEST(RopeTest, RefusesNonsense) {
   auto refuse = [](auto edit, const char *why) {
     RopeParameters p;
@@ -130,7 +175,27 @@ TEST(RopeTest, RefusesNonsense) {
   refuse([](auto &p) { p.theta = 0; }, "must be positive");
   refuse([](auto &p) { p.theta = NAN; }, "must be positive");
   refuse([](auto &p) { p.factor = -1; }, "must be positive");
-  refuse([](auto &p) { p.type = "longrope"; }, "'longrope'");
+  refuse([](auto &p) { p.type = "dynamic"; }, "'dynamic'");
+  refuse(
+      [](auto &p) {
+        p.type = "longrope";
+        p.originalContext = 1;
+      },
+      "must be above 1");
+  refuse(
+      [](auto &p) {
+        p.type = "longrope";
+        p.shortFactors = {1};
+      },
+      "got 1");
+  refuse(
+      [](auto &p) {
+        p.type = "longrope";
+        p.shortFactors.assign(p.dims / 2, 1);
+        p.longFactors.assign(p.dims / 2, 0);
+      },
+      "must be positive");
+  refuse([](auto &p) { p.proportion = 1.5; }, "from 0 to 1");
   refuse(
       [](auto &p) {
         p.type = "yarn";
