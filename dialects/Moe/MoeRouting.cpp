@@ -38,8 +38,8 @@ struct RoutingCheck {
     return emitError() << name << " must be a number, got " << value;
   }
   LogicalResult positive(FloatAttr attr, StringRef name) const {
-    if (!attr || (std::isfinite(attr.getValueAsDouble()) &&
-                  attr.getValueAsDouble() > 0))
+    if (!attr ||
+        (std::isfinite(attr.getValueAsDouble()) && attr.getValueAsDouble() > 0))
       return success();
     return emitError() << name << " must be above 0, got "
                        << attr.getValueAsDouble();
@@ -70,15 +70,16 @@ LogicalResult RoutingAttr::verify(
   bool isChoice = policy == Policy::ExpertChoice;
   bool ranks = policy == Policy::TopK || policy == Policy::TopP ||
                policy == Policy::Threshold;
-  bool grouped = groups > 1 && (groupQuota || (groupKeep && groupKeep < groups));
-  bool mayHaveThreshold = policy == Policy::TopP ||
-                          policy == Policy::Threshold || isSequential;
+  bool grouped =
+      groups > 1 && (groupQuota || (groupKeep && groupKeep < groups));
+  bool mayHaveThreshold =
+      policy == Policy::TopP || policy == Policy::Threshold || isSequential;
   bool needsThreshold = mayHaveThreshold && !isSequential;
-  bool capacityDetails =
-      capacityUnit != CapacityUnit::Tokens || capacityMin ||
-      capacityScope != CapacityScope::Global ||
-      priority != Priority::Position || dropOrder != DropOrder::KMajor ||
-      lightExperts || lightShare || renormAfterDrop;
+  bool capacityDetails = capacityUnit != CapacityUnit::Tokens || capacityMin ||
+                         capacityScope != CapacityScope::Global ||
+                         priority != Priority::Position ||
+                         dropOrder != DropOrder::KMajor || lightExperts ||
+                         lightShare || renormAfterDrop;
   bool otherDrops = priority != Priority::Position ||
                     dropOrder != DropOrder::KMajor || lightExperts ||
                     renormAfterDrop;
@@ -128,8 +129,8 @@ LogicalResult RoutingAttr::verify(
                           "sequential_masked, need the parameter threshold";
   if (nullBeforeNorm && !nullExperts)
     return emitError() << "null_before_norm needs null_experts";
-  if (sharedExperts && (isSequential || isChoice || scope == Scope::Window ||
-                        renormAfterDrop))
+  if (sharedExperts &&
+      (isSequential || isChoice || scope == Scope::Window || renormAfterDrop))
     return emitError() << "shared_experts exclude the policies "
                           "sequential_masked and expert_choice, scope = window "
                           "and renorm_after_drop";
@@ -282,16 +283,16 @@ std::string RoutingAttr::inWords(const RoutingInputs &inputs) const {
 
 SmallVector<Value> RoutingInputs::values() const {
   SmallVector<Value> present;
-  for (Value value : {bias, eligible, classId, tokenK, table, tokenId,
-                      expertScale, sequence})
+  for (Value value :
+       {bias, eligible, classId, tokenK, table, tokenId, expertScale, sequence})
     if (value)
       present.push_back(value);
   return present;
 }
 
 template <typename OpTy> static RoutingInputs inputsOf(OpTy op) {
-  return {op.getBias(),    op.getEligible(),    op.getClassId(),
-          op.getTokenK(),  op.getTable(),       op.getTokenId(),
+  return {op.getBias(),        op.getEligible(), op.getClassId(),
+          op.getTokenK(),      op.getTable(),    op.getTokenId(),
           op.getExpertScale(), op.getSequence(), op.getClassMaskAttr(),
           op.getAliasAttr()};
 }
@@ -326,15 +327,14 @@ struct InputsCheck {
   int64_t experts;
 
   LogicalResult run(Value ids, Value weights) const {
-    return success(succeeded(numbers()) && succeeded(eligibility()) &&
-                   succeeded(selection()) && succeeded(alias()) &&
-                   succeeded(shape(in.bias, "bias", {experts}, f32())) &&
-                   succeeded(shape(in.expertScale, "expert_scale", {experts},
-                                   f32())) &&
-                   succeeded(shape(in.sequence, "sequence", {kAny}, i32())) &&
-                   succeeded(shape(ids, "ids", {kAny, routing.getK()}, i32())) &&
-                   succeeded(shape(weights, "weights", {kAny, routing.getK()},
-                                   f32())));
+    return success(
+        succeeded(numbers()) && succeeded(eligibility()) &&
+        succeeded(selection()) && succeeded(alias()) &&
+        succeeded(shape(in.bias, "bias", {experts}, f32())) &&
+        succeeded(shape(in.expertScale, "expert_scale", {experts}, f32())) &&
+        succeeded(shape(in.sequence, "sequence", {kAny}, i32())) &&
+        succeeded(shape(ids, "ids", {kAny, routing.getK()}, i32())) &&
+        succeeded(shape(weights, "weights", {kAny, routing.getK()}, f32())));
   }
 
 private:
@@ -382,8 +382,7 @@ private:
   LogicalResult eligibility() const {
     if (bool(in.classId) != bool(in.classMask))
       return op->emitOpError("class_id and class_mask need each other");
-    if (in.classMask &&
-        (in.classMask.empty() || in.classMask.size() % experts))
+    if (in.classMask && (in.classMask.empty() || in.classMask.size() % experts))
       return op->emitOpError("class_mask must hold rows of ")
              << experts << " experts, got " << in.classMask.size()
              << " entries";

@@ -252,7 +252,8 @@ Vector<Real> Router<Real>::maskedWeights(const Indices &chosen) const {
   return weights;
 }
 
-template <typename Real> Pick<Real> Router<Real>::weighed(Indices chosen) const {
+template <typename Real>
+Pick<Real> Router<Real>::weighed(Indices chosen) const {
   Pick<Real> pick{std::move(chosen), {}, {}};
   if (routing.is(Policy::SequentialMasked)) {
     pick.weights = maskedWeights(pick.ids);

@@ -29,8 +29,7 @@ Pick<Real> chooseExperts(moe::RoutingAttr routing, const Operands<Real> &in,
 /// choose by, in which nothing is NaN.
 template <typename Real>
 Pick<Real> offerExperts(moe::RoutingAttr routing, const Operands<Real> &in,
-                        int64_t token, Vector<Real> logits,
-                        Vector<Real> &keys);
+                        int64_t token, Vector<Real> logits, Vector<Real> &keys);
 
 } // namespace moec::reference
 

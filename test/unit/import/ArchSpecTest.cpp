@@ -72,7 +72,7 @@ TEST(ArchSpecTest, AFamilyFromOutside) {
   EXPECT_EQ(imported.summary.family, "newcomer");
   EXPECT_EQ(imported.summary.layers[0].router, "");
   EXPECT_EQ(imported.summary.layers[1].router,
-            "sigmoid, bias on selection, top-4, renormalised, times 1.50");
+            "sigmoid, bias on selection, top-4, renormalised, times 1.5");
   EXPECT_TRUE(Imported(fixture("olmoe-a"), options)
                   .failsWith(code::contradiction, 1,
                              {options.archSpec, "model_types", "\"olmoe\""}));
