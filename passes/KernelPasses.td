@@ -164,6 +164,37 @@ def LowerAttentionPass : Pass<"moe-cpu-lower-attention", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def LowerShortConvPass : Pass<"moe-cpu-lower-short-conv", "::mlir::ModuleOp"> {
+  let summary = "short convolutions as vector code";
+  let description = [{
+    Does: replaces every `nn.short_conv` by tasks of one sequence and some channels, which go over the tokens with the last inputs in registers; the
+    state is read before the first and written after the last token. One token is the same code as many.
+    Requires: `moe.target` on the module; resolved states (`moe-resolve-states`); at least one token in every sequence, slots within the state.
+    Leaves: `scf.forall`, `scf`, `vector`, `memref` and `arith` ops.
+    Rejects: nothing.
+    No invalid input: a state that is not resolved, operands that are not memrefs of static width with adjacent elements, lengths beyond 9, and all ops of
+    a module without `moe.target` stay for `moe-lower-to-linalg`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def LowerGatedDeltaPass : Pass<"moe-cpu-lower-gated-delta", "::mlir::ModuleOp"> {
+  let summary = "the gated delta rule as vector code";
+  let description = [{
+    Does: replaces every `nn.gated_delta` by tasks of one sequence and one head, which go over chunks of 32 absolute positions. Products with the
+    chunk's matrix and keys are register tiles over the tokens that the step has of the chunk; the matrix changes when a chunk is complete. Every sum
+    is one chain in ascending order, so that one token and many give the same bytes.
+    Requires: `moe.target` on the module; resolved states (`moe-resolve-states`); at least one token in every sequence, slots within the state.
+    Leaves: `scf.forall`, `scf`, `vector`, `memref`, `arith` and `math` ops (`math.exp` on vectors).
+    Rejects: nothing.
+    No invalid input: a state that is not resolved, operands that are not memrefs of static width with adjacent elements, keys and values too wide for
+    a task's stack, and all ops of a module without `moe.target`, or with vectors of more than 32 lanes, stay for `moe-lower-to-linalg`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
 def LowerRoutingPass : Pass<"moe-cpu-lower-routing", "::mlir::ModuleOp"> {
   let summary = "the choice of experts as vector code";
   let description = [{

@@ -112,6 +112,8 @@ static void buildKernels(OpPassManager &pm, const PipelineOptions &options) {
     pm.addPass(createLowerRowsPass());
     pm.addPass(createLowerAppendPass());
     pm.addPass(createLowerAttentionPass());
+    pm.addPass(createLowerShortConvPass());
+    pm.addPass(createLowerGatedDeltaPass());
   }
   // What has no faster kernel.
   pm.addPass(createLowerToLinalgPass());

@@ -68,7 +68,8 @@ std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
 std::optional<WeightRef> ModuleBuilder::define(const std::string &tensor,
                                                ArrayRef<int64_t> shape,
                                                Type element,
-                                               const std::string &role) {
+                                               const std::string &role,
+                                               int64_t first, int64_t size) {
   constexpr int64_t maxSize = int64_t(1) << 31;
   for (int64_t size : shape)
     if (size < 1 || size > maxSize)
@@ -83,14 +84,15 @@ std::optional<WeightRef> ModuleBuilder::define(const std::string &tensor,
                           (isBank ? "has {expert} outside of experts()"
                                   : "of an expert lacks {expert}"));
   return recipes->define({*name, llvm::to_vector(shape), element, role,
-                          inExpert ? frame().experts : 0});
+                          inExpert ? frame().experts : 0, first, size});
 }
 
 std::optional<mlir::Value> ModuleBuilder::weight(const std::string &tensor,
                                                  ArrayRef<int64_t> shape,
                                                  Type element,
-                                                 const std::string &role) {
-  auto ref = define(tensor, shape, element, role);
+                                                 const std::string &role,
+                                                 int64_t first, int64_t size) {
+  auto ref = define(tensor, shape, element, role, first, size);
   if (!ref)
     return std::nullopt;
   Frame &top = frame();

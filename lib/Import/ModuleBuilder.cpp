@@ -115,6 +115,14 @@ bool ModuleBuilder::checkConfig() {
 // Layers
 //===----------------------------------------------------------------------===//
 
+/// The inputs of the entry, each with its dimension.
+static constexpr std::pair<StringLiteral, StringLiteral> kInputs[] = {
+    {"ids", "T"},
+    {"positions", "T"},
+    {"seq_offsets", "S+1"},
+    {"slots", "S"},
+    {"rows", "R"}};
+
 static void setDims(func::FuncOp func, unsigned argument, StringRef dim) {
   Builder builder(func.getContext());
   func.setArgAttr(argument, "moe.dims", builder.getStrArrayAttr({dim}));
@@ -188,6 +196,9 @@ std::optional<mlir::Value> ModuleBuilder::runLayer(func::FuncOp func,
       builder.getFunctionType(body.block->getArgumentTypes(), {type}));
   for (unsigned i = 0; i < kFixedArguments; ++i)
     setDims(func, i, "T");
+  for (auto [i, argument] : llvm::enumerate(body.arguments))
+    if (argument.kind == ArgumentKind::Sequences)
+      setDims(func, kFixedArguments + i, kInputs[argument.state].second);
   return result;
 }
 
@@ -212,10 +223,20 @@ mlir::Value ModuleBuilder::callLayer(const Layer &layer, int64_t index,
   Frame &entry = frame();
   SmallVector<mlir::Value> operands{x, entry.positions, entry.tokenSlots};
   for (const LayerArgument &argument : layer.arguments)
-    operands.push_back(
-        argument.kind == ArgumentKind::State
-            ? nn::StateOp::create(builder, loc(), argument.type, argument.state)
-            : use({argument.weight, argument.type}, 0, argument.kind));
+    switch (argument.kind) {
+    case ArgumentKind::Sequences:
+      operands.push_back(entry.block->getArgument(argument.state));
+      break;
+    case ArgumentKind::State:
+      operands.push_back(
+          nn::StateOp::create(builder, loc(), argument.type, argument.state));
+      break;
+    case ArgumentKind::Table:
+    case ArgumentKind::Weight:
+      operands.push_back(
+          use({argument.weight, argument.type}, 0, argument.kind));
+      break;
+    }
   auto call = func::CallOp::create(builder, loc(), layer.func, operands);
   call->setAttr("layer", builder.getI64IntegerAttr(index));
   return call.getResult(0);
@@ -227,16 +248,10 @@ mlir::Value ModuleBuilder::callLayer(const Layer &layer, int64_t index,
 
 func::FuncOp ModuleBuilder::createEntry() {
   auto vector = RankedTensorType::get({ShapedType::kDynamic}, i32);
-  static constexpr std::pair<StringLiteral, StringLiteral> inputs[] = {
-      {"ids", "T"},
-      {"positions", "T"},
-      {"seq_offsets", "S+1"},
-      {"slots", "S"},
-      {"rows", "R"}};
-  SmallVector<Type> types(std::size(inputs), vector);
+  SmallVector<Type> types(std::size(kInputs), vector);
   auto entry = func::FuncOp::create(builder, builder.getUnknownLoc(), "step",
                                     builder.getFunctionType(types, {}));
-  for (const auto &[index, input] : llvm::enumerate(inputs)) {
+  for (const auto &[index, input] : llvm::enumerate(kInputs)) {
     entry.setArgAttr(index, "moe.name", builder.getStringAttr(input.first));
     setDims(entry, index, input.second);
   }

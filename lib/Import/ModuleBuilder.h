@@ -67,11 +67,11 @@ public:
   std::optional<Datum> named(const Datum &value) override;
 
 private:
-  enum class ArgumentKind { Table, State, Weight };
+  enum class ArgumentKind { Sequences, Table, State, Weight };
   struct LayerArgument {
     ArgumentKind kind;
     std::string weight;
-    int64_t state = 0;
+    int64_t state = 0; ///< Of sequences, the argument of the entry.
     mlir::Type type;
   };
   struct Frame {
@@ -81,11 +81,12 @@ private:
     mlir::Value zero;  ///< The index 0.
     mlir::Value count; ///< The number of rows.
     mlir::Value ids, positions, tokenSlots, wantedRows;
+    std::pair<mlir::Value, mlir::Value> sequences; ///< Of a layer, once used.
     std::map<std::string, mlir::Value> weights;
     /// Of a region: what its arguments behind the first stand for.
     llvm::SmallVector<mlir::Value> outer;
-    /// Of a layer: its arguments behind the fixed ones. Tables come first, then
-    /// states, then weights.
+    /// Of a layer: its arguments behind the fixed ones. What delimits sequences
+    /// comes first, then tables, then states, then weights.
     llvm::SmallVector<LayerArgument> arguments;
     int64_t experts = 0, expertsPerToken = 0; ///< Of the region of an expert.
     LayerSummary *summary = nullptr;
@@ -114,6 +115,8 @@ private:
   std::optional<Datum> ropeTable(Arguments arguments);
   std::optional<Datum> rotate(Arguments arguments);
   std::optional<Datum> attention(Arguments arguments);
+  std::optional<Datum> shortConv(Arguments arguments);
+  std::optional<Datum> gatedDelta(Arguments arguments);
   std::optional<Datum> route(Arguments arguments);
   std::optional<Datum> experts(Arguments arguments);
   std::optional<Datum> shared(Arguments arguments);
@@ -139,13 +142,17 @@ private:
   std::optional<std::string> tensorName(const std::string &name);
   std::optional<WeightRef> define(const std::string &tensor,
                                   llvm::ArrayRef<int64_t> shape,
-                                  mlir::Type element, const std::string &role);
+                                  mlir::Type element, const std::string &role,
+                                  int64_t first, int64_t size);
   std::optional<mlir::Value> weight(const std::string &tensor,
                                     llvm::ArrayRef<int64_t> shape,
-                                    mlir::Type element,
-                                    const std::string &role);
+                                    mlir::Type element, const std::string &role,
+                                    int64_t first = 0, int64_t size = 0);
   mlir::Value use(const WeightRef &weight, size_t level, ArgumentKind kind);
   mlir::Value layerArgument(Frame &layer, LayerArgument argument);
+  /// seq_offsets and slots of a layer.
+  std::pair<mlir::Value, mlir::Value> sequences();
+  mlir::Value recurrentState(int64_t rows, int64_t columns);
   mlir::Value state(int64_t heads, int64_t key, int64_t value);
   std::optional<mlir::Value> sharedState(CallArguments &arguments,
                                          int64_t layer);

@@ -36,6 +36,8 @@ ModuleBuilder::builtins() {
       {"rope_table", &ModuleBuilder::ropeTable},
       {"rotate", &ModuleBuilder::rotate},
       {"attention", &ModuleBuilder::attention},
+      {"short_conv", &ModuleBuilder::shortConv},
+      {"gated_delta", &ModuleBuilder::gatedDelta},
       {"route", &ModuleBuilder::route},
       {"experts", &ModuleBuilder::experts},
       {"shared", &ModuleBuilder::shared},

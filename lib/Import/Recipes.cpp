@@ -208,6 +208,14 @@ std::optional<WeightRef> Recipes::define(const WeightRequest &request) {
     return std::nullopt;
   Type type = weightType(request, request.element);
   WeightRef weight{weightName(request.tensor), type};
+  if (request.size) {
+    auto all = cast<RankedTensorType>(type);
+    SmallVector<int64_t> shape(all.getShape());
+    shape[0] = request.size;
+    weight.type = type = all.clone(shape);
+    weight.name += "." + std::to_string(request.first) + "-" +
+                   std::to_string(request.first + request.size);
+  }
   if (!element)
     return weight;
   if (find(weight.name, type))
@@ -219,6 +227,10 @@ std::optional<WeightRef> Recipes::define(const WeightRequest &request) {
       return weight;
   }
   Value value = load(request, *element);
+  if (request.size)
+    value = moe::SliceOp::create(
+        builder, loc, cast<RankedTensorType>(type).clone(*element), value,
+        /*group=*/request.shape[0], request.first, request.size);
   if (*element != request.element)
     value = moe::CastOp::create(builder, loc, type, value);
   moe::DefineOp::create(builder, loc, weight.name, value, request.role);

@@ -36,6 +36,8 @@ struct WeightRequest {
   mlir::Type element;
   std::string role;
   int64_t experts = 0; ///< Members of the bank; 0: a plain weight.
+  /// Of these rows only `size`, from `first` on; 0: all.
+  int64_t first = 0, size = 0;
 };
 
 class Recipes {

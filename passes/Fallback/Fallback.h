@@ -23,6 +23,7 @@ void populateDispatch(mlir::RewritePatternSet &patterns);
 void populateMatmul(mlir::RewritePatternSet &patterns);
 void populateLayers(mlir::RewritePatternSet &patterns);
 void populateAttention(mlir::RewritePatternSet &patterns);
+void populateMixers(mlir::RewritePatternSet &patterns);
 
 using mlir::Value;
 using mlir::ValueRange;

@@ -41,6 +41,7 @@ struct LowerToLinalg : moec::impl::LowerToLinalgPassBase<LowerToLinalg> {
     fallback::populateMatmul(patterns);
     fallback::populateLayers(patterns);
     fallback::populateAttention(patterns);
+    fallback::populateMixers(patterns);
     if (failed(lowerAll(getOperation(), std::move(patterns), names)))
       signalPassFailure();
   }
@@ -59,7 +60,9 @@ struct LowerToLinalg : moec::impl::LowerToLinalgPassBase<LowerToLinalg> {
             nn::GatherRowsOp::getOperationName(),
             nn::TokenSlotsOp::getOperationName(),
             nn::AppendOp::getOperationName(),
-            nn::AttentionOp::getOperationName()};
+            nn::AttentionOp::getOperationName(),
+            nn::ShortConvOp::getOperationName(),
+            nn::GatedDeltaOp::getOperationName()};
   }
 };
 } // namespace

@@ -42,3 +42,20 @@ def test_fork_truncate_and_reset_continue_the_same(compiled):
     session.reset(0)
     assert session.length(0) == 0
     assert np.array_equal(session.step([(0, ids)], rows="all"), expected)
+
+
+@pytest.mark.parametrize("name", ["lfm2_moe-a", "qwen3_next-a"])
+def test_recurrent_states_are_forked_whole_and_reset(compiled, name):
+    artifact = compiled(FIXTURES / name, "--dtype", "f32", "--target", "cpu")
+    ids = read_safetensors(FIXTURES / name / "expected.safetensors")["input_ids"][0]
+    session = moec.Model(artifact).session(threads=1)
+    expected = session.step([(0, ids)], rows="all")
+    session.step([(2, ids[:33])])
+    session.fork(2, 1, 33)
+    for slot in (1, 2):
+        assert np.array_equal(session.step([(slot, ids[33:])], rows="all"), expected[33:])
+    for keep in (lambda: session.truncate(0, 5), lambda: session.fork(0, 1, 5)):
+        with pytest.raises(moec.MoecError, match="cannot keep 5 of 40 tokens.*all, or none"):
+            keep()
+    session.reset(0)
+    assert np.array_equal(session.step([(0, ids)], rows="all"), expected)

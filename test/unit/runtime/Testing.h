@@ -49,7 +49,7 @@ public:
   static constexpr int32_t vocabulary = 50, context = 96, stepTokens = 40,
                            sequences = 4;
 
-  /// `version` 1 or 2: which build of FakeModel.c.
+  /// `version` 1, 2 or 3: which build of FakeModel.c.
   explicit FakeArtifact(int version = 1);
 
   /// Change it, then write().
