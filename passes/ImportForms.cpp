@@ -41,6 +41,15 @@ static bool isRowForm(AffineMap map, RankedTensorType type, int64_t columns) {
          type.getDimSize(1) == 1;
 }
 
+/// Whether an input is [R] or [1].
+static bool isVectorForm(AffineMap map, RankedTensorType type) {
+  MLIRContext *context = map.getContext();
+  if (map == AffineMap::get(2, 0, getAffineDimExpr(0, context)))
+    return true;
+  return map == AffineMap::get(2, 0, getAffineConstantExpr(0, context)) &&
+         type.getDimSize(0) == 1;
+}
+
 static StringRef whyNotScalar(Operation &op, Block *body) {
   if (isa<linalg::YieldOp, arith::ConstantOp>(op))
     return "";
@@ -53,7 +62,7 @@ static StringRef whyNotScalar(Operation &op, Block *body) {
   return "";
 }
 
-StringRef moec::whyNotElementwise(linalg::GenericOp op) {
+static StringRef whyNotForm(linalg::GenericOp op, bool allowsVectors) {
   if (!op.hasPureTensorSemantics())
     return "it is not on tensors";
   if (op->getNumResults() != 1 || op.getNumLoops() != 2 ||
@@ -67,8 +76,9 @@ StringRef moec::whyNotElementwise(linalg::GenericOp op) {
     return "it reads its output";
   for (OpOperand *input : op.getDpsInputOperands()) {
     auto type = dyn_cast<RankedTensorType>(input->get().getType());
-    if (!type || !isRowForm(op.getMatchingIndexingMap(input), type,
-                            result.getDimSize(1)))
+    AffineMap map = op.getMatchingIndexingMap(input);
+    if (!type || !(isRowForm(map, type, result.getDimSize(1)) ||
+                   (allowsVectors && isVectorForm(map, type))))
       return "an input is not [R, N], [R, 1] or [N]";
   }
   for (Operation &inner : *op.getBody()) {
@@ -80,6 +90,14 @@ StringRef moec::whyNotElementwise(linalg::GenericOp op) {
       op.getBody())
     return "it yields a value from outside";
   return "";
+}
+
+StringRef moec::whyNotElementwise(linalg::GenericOp op) {
+  return whyNotForm(op, /*allowsVectors=*/false);
+}
+
+StringRef moec::whyNotImported(linalg::GenericOp op) {
+  return whyNotForm(op, /*allowsVectors=*/true);
 }
 
 bool moec::readsWhole(linalg::GenericOp op, unsigned i) {

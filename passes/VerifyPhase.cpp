@@ -39,7 +39,7 @@ static std::string checkImportForm(Operation *op) {
   if (auto product = dyn_cast<linalg::MatmulOp>(op))
     return whyNotProduct(product).str();
   if (auto generic = dyn_cast<linalg::GenericOp>(op))
-    return whyNotElementwise(generic).str();
+    return whyNotImported(generic).str();
   if (op->hasTrait<OpTrait::ConstantLike>() &&
       isa<ShapedType>(op->getResult(0).getType()))
     return "weights are not literals in the IR, but recipes";

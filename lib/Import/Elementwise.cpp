@@ -189,6 +189,8 @@ static AffineMap mapOf(mlir::Value input, int64_t width, MLIRContext *context) {
   auto type = cast<RankedTensorType>(input.getType());
   AffineExpr row = getAffineDimExpr(0, context);
   AffineExpr column = getAffineDimExpr(1, context);
+  if (type.getRank() == 1 && type.getDimSize(0) != width)
+    return AffineMap::get(2, 0, {getAffineConstantExpr(0, context)}, context);
   if (type.getRank() == 1)
     return AffineMap::get(2, 0, {column}, context);
   if (type.getDimSize(1) != width)

@@ -43,7 +43,8 @@ static bool isProductInput(OpOperand &use) {
 /// Whether an op computes in f32 and rounds at its end, so that a narrower
 /// output costs nothing.
 static bool roundsItsOutput(Operation *op) {
-  return isa_and_nonnull<nn::RmsNormOp, nn::AttentionOp, moe::CombineOp>(op);
+  return isa_and_nonnull<nn::RmsNormOp, nn::LayerNormOp, nn::AttentionOp,
+                         moe::CombineOp>(op);
 }
 
 static Value emptyLike(OpBuilder &builder, Location loc, Value value) {
@@ -99,7 +100,7 @@ static Value roundingOp(OpBuilder &builder, Value value) {
 static Value narrow(OpBuilder &builder, Value value) {
   Operation *producer = value.getDefiningOp();
   bool onlyProducts = llvm::all_of(value.getUses(), isProductInput);
-  if (isa_and_nonnull<nn::RmsNormOp>(producer) ||
+  if (isa_and_nonnull<nn::RmsNormOp, nn::LayerNormOp>(producer) ||
       (onlyProducts && roundsItsOutput(producer)))
     return narrowedClone(builder, producer);
   bool hasBody =

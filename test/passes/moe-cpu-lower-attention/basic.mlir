@@ -97,3 +97,27 @@ module attributes {moe.target = #moe.target<vector_bits = 512, vector_registers 
     return
   }
 }
+
+// -----
+
+// A sink is where the maximum starts, and 1 in lane 0 of the sum. A softcap
+// bends scores before lanes are hidden. With a chunk, the first block is that
+// of the first position of the chunk.
+
+// CHECK-LABEL: func.func @sinks
+// CHECK:       %[[SINK:.*]] = memref.load %arg6[%{{.*}}] : memref<2xf32>
+// CHECK:       memref.store %[[SINK]], %{{.*}} : memref<{{.*}}xf32>
+// CHECK:       arith.divui {{.*}}, %c64
+// CHECK:       %[[BENT:.*]] = math.tanh {{.*}} : vector<16xf32>
+// CHECK:       %[[SCORE:.*]] = arith.mulf {{.*}}%[[BENT]]
+// CHECK:       arith.select %{{.*}}, %[[SCORE]], %{{.*}} : vector<16xi1>, vector<16xf32>
+module attributes {moe.target = #moe.target<vector_bits = 512, vector_registers = 32>} {
+  func.func @sinks(%q: memref<?x32xf32>, %p: memref<?xi32>, %s: memref<?xi32>, %keys: memref<8x2x16x32xf32>,
+                   %values: memref<8x2x32x16xf32>, %table: memref<2x4xi32>, %sinks: memref<2xf32>, %y: memref<?x32xf32>) {
+    nn.attention {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.25 : f64, chunk = 64 : i64, softcap = 30.0 : f64}
+        ins(%q, %p, %s : memref<?x32xf32>, memref<?xi32>, memref<?xi32>)
+        state(%keys, %values, %table : memref<8x2x16x32xf32>, memref<8x2x32x16xf32>, memref<2x4xi32>)
+        sinks(%sinks : memref<2xf32>) outs(%y : memref<?x32xf32>)
+    return
+  }
+}

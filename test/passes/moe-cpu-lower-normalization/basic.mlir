@@ -44,3 +44,28 @@ module attributes {moe.target = #moe.target<vector_bits = 256, vector_registers 
     return
   }
 }
+
+// -----
+
+// A layer norm reads a row three times: for its mean, for the squares of the
+// distances from it, and to scale and shift it.
+
+// CHECK-LABEL: func.func @layer_norm
+// CHECK:         arith.addf {{.*}} : vector<16xf32>
+// CHECK:         %[[MEAN:.*]] = arith.divf {{.*}} : f32
+// CHECK:         vector.broadcast %[[MEAN]]
+// CHECK:         arith.subf
+// CHECK:         vector.fma
+// CHECK:         math.sqrt
+// CHECK:         arith.subf
+// CHECK:         arith.mulf
+// CHECK:         arith.mulf
+// CHECK:         arith.addf
+// CHECK:         arith.truncf {{.*}} to vector<16xbf16>
+module attributes {moe.target = #moe.target<vector_bits = 512, vector_registers = 32>} {
+  func.func @layer_norm(%x: memref<?x16xf32>, %w: memref<16xf32>, %b: memref<16xf32>, %y: memref<?x16xbf16>) {
+    nn.layer_norm {size = 16 : i64, eps = 1.0e-5 : f64} ins(%x : memref<?x16xf32>)
+        weight(%w : memref<16xf32>) bias(%b : memref<16xf32>) outs(%y : memref<?x16xbf16>)
+    return
+  }
+}

@@ -45,3 +45,25 @@ module attributes {moe.target = #moe.target<vector_bits = 256, vector_registers 
     return
   }
 }
+
+// -----
+
+// Pairs of neighbours are loaded as one vector, parted, and stored as one; what
+// is before them in a head is copied.
+
+// CHECK-LABEL: func.func @neighbours
+// CHECK:       %[[BOTH:.*]] = vector.load {{.*}} : memref<?x24xf32>, vector<8xf32>
+// CHECK:       vector.shuffle %[[BOTH]], %[[BOTH]] [0, 2, 4, 6]
+// CHECK:       vector.shuffle %[[BOTH]], %[[BOTH]] [1, 3, 5, 7]
+// CHECK:       vector.interleave
+// CHECK-NEXT:  vector.store {{.*}}, vector<8xf32>
+// CHECK:       vector.load {{.*}} : memref<?x24xf32>, vector<16xf32>
+// CHECK-NEXT:  vector.store {{.*}}, vector<16xf32>
+// CHECK-NOT:   vector.store
+module attributes {moe.target = #moe.target<vector_bits = 512, vector_registers = 32>} {
+  func.func @neighbours(%x: memref<?x24xf32>, %t: memref<64x2x4xf32>, %p: memref<?xi32>, %y: memref<?x24xf32>) {
+    nn.rope {size = 24 : i64, offset = 16 : i64, interleaved = true} ins(%x, %t, %p : memref<?x24xf32>, memref<64x2x4xf32>, memref<?xi32>)
+        outs(%y : memref<?x24xf32>)
+    return
+  }
+}

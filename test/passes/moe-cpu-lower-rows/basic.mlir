@@ -51,3 +51,23 @@ func.func @slots(%o: memref<?xi32>, %s: memref<?xi32>, %y: memref<?xi32>) {
   nn.token_slots ins(%o, %s : memref<?xi32>, memref<?xi32>) outs(%y : memref<?xi32>)
   return
 }
+
+// -----
+
+// Each head of the output is a part of the head of one input, and all of the
+// single head that the other one lends.
+
+// CHECK-LABEL: func.func @join
+// CHECK: scf.forall
+// CHECK:   scf.for %[[ROW:.*]] =
+// CHECK:     scf.for %[[HEAD:.*]] = %c0 to %c3 step %c1
+// CHECK:       vector.load %arg0[%[[ROW]], %{{.*}}] : memref<?x72xf32>, vector<16xf32>
+// CHECK:       vector.load %arg1[%[[ROW]], %c0] : memref<?x8xf32>, vector<8xf32>
+// CHECK-NOT:   vector.load
+module attributes {moe.target = #moe.target<vector_bits = 512, vector_registers = 32>} {
+  func.func @join(%a: memref<?x72xf32>, %b: memref<?x8xf32>, %y: memref<?x72xf32>) {
+    nn.join_heads {heads = 3 : i64, sizes = array<i64: 24, 8>, offsets = array<i64: 0, 0>, counts = array<i64: 16, 8>}
+        ins(%a, %b : memref<?x72xf32>, memref<?x8xf32>) outs(%y : memref<?x72xf32>)
+    return
+  }
+}

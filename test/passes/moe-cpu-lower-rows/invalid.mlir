@@ -43,3 +43,14 @@ func.func @tensors(%o: tensor<?xi32>, %s: tensor<?xi32>, %y: tensor<?xi32>) -> t
   %0 = nn.token_slots ins(%o, %s : tensor<?xi32>, tensor<?xi32>) outs(%y : tensor<?xi32>) -> tensor<?xi32>
   return %0 : tensor<?xi32>
 }
+
+// -----
+
+module attributes {moe.target = #moe.target<vector_bits = 512, vector_registers = 32>} {
+  func.func @join_gaps(%a: memref<?x16xf32, strided<[32, 2]>>, %y: memref<?x16xf32>) {
+    // expected-error @below {{cannot be lowered: expected memrefs of static width whose rows have no gaps}}
+    nn.join_heads {heads = 2 : i64, sizes = array<i64: 8>, offsets = array<i64: 0>, counts = array<i64: 8>}
+        ins(%a : memref<?x16xf32, strided<[32, 2]>>) outs(%y : memref<?x16xf32>)
+    return
+  }
+}
