@@ -199,13 +199,14 @@ def LowerRoutingPass : Pass<"moe-cpu-lower-routing", "::mlir::ModuleOp"> {
   let summary = "the choice of experts as vector code";
   let description = [{
     Does: replaces every `moe.route` and `moe.gate` by tasks of some tokens each. A gate's product runs in register tiles, each sum one chain over
-    ascending k; logits are written out and the experts chosen while they are in cache. k times the largest key wins; of equal keys the
-    one of the lowest index, and a key that is not a number counts as minus infinity, so that ids are in range whatever the logits. Without a
-    selection bias the keys are the logits themselves, which order experts as softmax and sigmoid do, free of rounding.
+    ascending k; logits are written out and the experts chosen while they are in cache. Only the stages that `#moe.routing` has are generated. k
+    times the largest key wins; of equal keys the one of the lowest index, and a key that is not a number counts as minus infinity, so that ids are in range
+    whatever the logits. Where a softmax orders experts as their logits do, these are the keys, free of rounding. Capacities and expert choice
+    look at the whole step: their tasks follow those of single tokens.
     Requires: `moe.target` on the module; a plain matrix or one packed by `moe.pack` (the fast one).
     Leaves: `scf.forall`, `scf`, `vector`, `memref`, `arith` and `math` ops (`math.exp` on vectors).
     Rejects: nothing.
-    No invalid input: a stage of `#moe.routing` that `moe-check-support` refuses, operands that are not memrefs of static width with adjacent
+    No invalid input: operands that are not memrefs of static width with adjacent
     elements, and all ops of a module without `moe.target`, or with vectors of more than 16 lanes, stay for `moe-lower-to-linalg`.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
@@ -239,7 +240,7 @@ def LowerToLinalgPass : Pass<"moe-lower-to-linalg", "::mlir::ModuleOp"> {
     summed in ascending order in f32.
     Requires: bufferized functions, resolved states (`moe-resolve-states`).
     Leaves: scf, linalg, memref, arith, math and affine ops; no compute op of moe or nn.
-    Rejects: widths that are not static; a stage of `#moe.routing` that `moe-check-support` refuses; a state that is not resolved.
+    Rejects: widths that are not static; a router that `moe-check-support` refuses; a state that is not resolved.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::affine::AffineDialect"];

@@ -53,9 +53,8 @@ def CheckSupportPass : Pass<"moe-check-support", "::mlir::ModuleOp"> {
     supported router does.
     Requires: nothing.
     Leaves: the module unchanged.
-    Rejects: MOE0321 a selection other than top-k; MOE0322 a score other than softmax and sigmoid; MOE0323 a window; MOE0324 a softcap; MOE0325
-    groups of experts, unless all are kept; MOE0326 logits as weights; MOE0327 null experts; MOE0328 a renormalisation other than none and sum; MOE0329 an
-    element type other than f32 and bf16.
+    Rejects: MOE0321 a router that needs more than its code can hold; MOE0329 an element type other than f32 and bf16. Warns (MOE0345) of groups
+    whose keys become 0 while a bias may make those of the groups that are kept smaller.
   }];
 }
 

@@ -151,7 +151,8 @@ def Moe_RoutingAttr : Moe_Attr<"Routing", "routing"> {
     | alias | *alias*, `dedupe` |
 
     All arithmetic is in f32. The weights come in the order of descending key. Where fewer than k experts are chosen, the rest of the
-    ids is -1 and of the weights 0.
+    ids is -1 and of the weights 0; an entry of a table that is no expert, one that is not eligible among all, or a choice that is dropped, leaves
+    its slot empty like this.
 
     **Scores.** Softmax over `all` experts, over those in a `window`, or over the `selected`. An expert e is in the window when
     `(m - l_e) / max(|l_e|, m) <= window` for the largest logit m (`window_by = magnitude`: |m| in the divisor).
@@ -160,9 +161,9 @@ def Moe_RoutingAttr : Moe_Attr<"Routing", "routing"> {
     included, at most k. `threshold`: keys above it, at most k. `sequential_masked`: k rounds, in each the largest logit (plus bias) that is left,
     weighed by the score that it has when those chosen before are masked (the window compares with the logits as they were); with a
     `threshold`, as many rounds as `topp` would choose experts. `table`: `ids[t] = table[token_id[t]]`; a token id outside the table, or an
-    entry that is no expert, chooses nothing. `dense`: all experts, in ascending order. `expert_choice`: each expert takes the
+    entry that is no expert, chooses nothing. `dense`: all experts, each in the slot of its number. `expert_choice`: each expert takes the
     `max(1, floor(C))` tokens of the largest keys, the earliest among equals, out of each sequence (or the step), C being the capacity;
-    a token's experts come in ascending order.
+    again each expert has the slot of its number.
 
     **Shared experts.** The last `shared_experts` logits belong to experts that every token passes through. They are not chosen;
     their weights go through the last stages with those of the chosen ones and become an output of their own.

@@ -8,13 +8,14 @@
 //
 // Idea: a key becomes a 32-bit integer of the same order, below which there is
 // room: an expert that was chosen before is the least integer of all and never
-// wins again. k times, each lane keeps the first of its largest keys; then the
-// largest lane wins, the lowest index among equals. Lanes behind the last
-// expert count as minus infinity, and lose to every expert that is left.
+// wins again, and neither does one that is not eligible. k times, each lane
+// keeps the first of its largest keys; then the largest lane wins, the lowest
+// index among equals.
 //
-// Steps: (1) where they are needed, scores of all experts; (2) keys; (3) k
-// rounds over the keys, each of which ends by marking its winner in memory; (4)
-// the weights of the chosen, k of them in a vector.
+// Steps: (1) softcap, eligibility and, where they are needed, scores of all
+// experts; (2) keys, and groups that are kept; (3) k rounds over the keys, each
+// of which ends by marking its winner in memory (here, and in
+// ExpertWeights.cpp: (4) the weights of the chosen, k of them in vectors).
 //
 // Order: an f32 x becomes its bits, with all but the sign flipped when x is
 // negative. Adding 0.0 first makes -0.0 equal to 0.0; what is not a number
@@ -34,13 +35,13 @@
 
 using namespace mlir;
 using namespace moec;
+using namespace moec::moe;
 
 /// Vectors that are unrolled: all of them up to the first number, in groups of
 /// the second beyond.
 static constexpr int64_t kUnrolled = 8;
 static constexpr int64_t kGroup = 4;
 
-static constexpr int64_t kChosen = std::numeric_limits<int32_t>::min();
 static constexpr double kMinusInfinity =
     -std::numeric_limits<double>::infinity();
 
@@ -65,25 +66,56 @@ static Value integerBuffer(VectorBuilder &b, int64_t size) {
                                   b.getI64IntegerAttr(cacheLine));
 }
 
-ExpertSelection::ExpertSelection(VectorBuilder &b, moe::RoutingAttr routing,
-                                 Value bias, int64_t experts)
-    : b(b), routing(routing), stages(routing, bool(bias)), experts(experts),
-      width(rowWidth(experts, b.lanes)) {
-  bool isSigmoid = routing.getScore() == moe::Score::Sigmoid;
-  scoresOfChosen =
-      stages.softmaxOfSelected ||
-      (isSigmoid && stages.weightsFromScores && !stages.keysFromScores);
+ExpertSelection::ExpertSelection(VectorBuilder &b, const RoutingStages &stages,
+                                 RoutingRows rows)
+    : b(b), stages(stages), rows(rows), math(b), last(b, this->stages, rows),
+      routing(stages.routing), experts(stages.experts),
+      width(rowWidth(experts + stages.shared, b.lanes)) {
+  const RoutingInputs &in = stages.inputs;
+  dividesLate = stages.scoresOfAll && stages.isSoftmax() &&
+                !stages.keysFromScores && !stages.countsMass() &&
+                !routing.is(Policy::ExpertChoice);
   keys = integerBuffer(b, width);
-  if (stages.needsScores() && !scoresOfChosen)
+  if (stages.scoresOfAll)
     scores = b.stackBuffer({width});
-  int64_t k = llvm::alignTo(routing.getK(), b.lanes);
-  chosen = b.stackBuffer({k});
-  if (bias)
-    copyBias(bias);
-  // Lanes behind k must add nothing to a sum.
-  Value rest = b.f32Splat(scoresOfChosen ? kMinusInfinity : 0.0, b.lanes);
-  for (int64_t offset = 0; offset < k; offset += b.lanes)
-    b.store(rest, chosen, b.index(offset));
+  if (stages.keepsGroups()) {
+    plainKeys = b.stackBuffer({width});
+    groupKeys =
+        b.stackBuffer({int64_t(llvm::alignTo(routing.getGroups(), b.lanes))});
+  }
+  if (stages.isSequential())
+    remaining = b.stackBuffer({width});
+  if (in.restrictsEligibility()) {
+    blocked = integerBuffer(b, width);
+    forVectors({}, [&](Value offset, ValueRange) {
+      vector::StoreOp::create(b, i32Splat(0), blocked, offset);
+      return Values();
+    });
+  }
+  if (in.classMask)
+    classMask =
+        integerTable(b, llvm::to_vector_of<int32_t>(in.classMask.asArrayRef()));
+  if (routing.getGroupQuota())
+    taken = integerBuffer(b, routing.getGroups());
+  int64_t size = llvm::alignTo(stages.k(), b.lanes);
+  slots = integerBuffer(b, size);
+  chosen = b.stackBuffer({size});
+  if (in.expertScale)
+    scales = b.stackBuffer({size});
+  if (in.bias)
+    copyBias();
+  for (int64_t offset = 0; offset < size; offset += b.lanes) {
+    vector::StoreOp::create(b, i32Splat(-1), slots, b.index(offset));
+    b.store(b.f32Splat(0.0, b.lanes), chosen, b.index(offset));
+    if (scales)
+      b.store(b.f32Splat(1.0, b.lanes), scales, b.index(offset));
+  }
+  if (stages.shared) {
+    int64_t space = llvm::alignTo(stages.shared, b.lanes);
+    sharedValues = b.stackBuffer({space});
+    for (int64_t offset = 0; offset < space; offset += b.lanes)
+      b.store(b.f32Splat(0.0, b.lanes), sharedValues, b.index(offset));
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -125,51 +157,110 @@ Value ExpertSelection::loadLogits(Value offset) {
   return b.load(logits, {row, offset}, b.lanes);
 }
 
-void ExpertSelection::copyBias(Value from) {
+void ExpertSelection::copyBias() {
   Value first = b.index(0);
   bias = b.stackBuffer({1, width});
   b.forChunks(experts, kGroup, [&](Value at, int64_t size) {
-    b.store(b.load(from, at, size), bias, {first, at});
+    b.store(b.load(stages.inputs.bias, at, size), bias, {first, at});
   });
-  padRow(b, bias, first, experts);
+  int64_t behind = width - experts;
+  for (Chunk chunk : chunksOf(behind, b.lanes))
+    b.store(b.f32Splat(0.0, chunk.size), bias,
+            {first, b.index(experts + chunk.offset)});
+}
+
+/// The largest of all vectors that `at` makes, in every lane.
+Value ExpertSelection::largestOf(llvm::function_ref<Value(Value)> at) {
+  Values lanes = forVectors(b.f32Splat(kMinusInfinity, b.lanes),
+                            [&](Value offset, ValueRange carried) -> Values {
+                              return {b.larger(at(offset), carried[0])};
+                            });
+  Value largest =
+      b.reduce(lanes, [&](Value lhs, Value rhs) { return b.larger(lhs, rhs); });
+  return b.broadcast(largest, b.lanes);
 }
 
 //===----------------------------------------------------------------------===//
 // Scores and keys
 //===----------------------------------------------------------------------===//
 
-static Value sum(VectorBuilder &b, ArrayRef<Value> vectors) {
+/// Notes which experts the token must not choose, and makes their logits minus
+/// infinity.
+void ExpertSelection::maskLogits(Value token) {
+  const RoutingInputs &in = stages.inputs;
+  Value first, isClass;
+  if (in.classId) {
+    int64_t classes = in.classMask.size() / experts;
+    Value id = memref::LoadOp::create(b, in.classId, token);
+    isClass =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, id, b.i32(classes));
+    Value valid = arith::SelectOp::create(b, isClass, id, b.i32(0));
+    first =
+        b.mul(arith::IndexCastOp::create(b, b.getIndexType(), valid), experts);
+  }
+  b.forLoop(b.index(0), b.index(experts), 1, [&](Value expert) {
+    Value may = isClass;
+    auto also = [&](Value number) {
+      Value zero =
+          arith::ConstantOp::create(b, b.getZeroAttr(number.getType()));
+      Value isSet =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::ne, number, zero);
+      may = may ? arith::AndIOp::create(b, may, isSet).getResult() : isSet;
+    };
+    if (in.classId)
+      also(memref::LoadOp::create(
+          b, classMask, ValueRange{arith::AddIOp::create(b, first, expert)}));
+    if (in.eligible)
+      also(memref::LoadOp::create(b, in.eligible, ValueRange{token, expert}));
+    Value logit = memref::LoadOp::create(b, logits, ValueRange{row, expert});
+    memref::StoreOp::create(
+        b, arith::SelectOp::create(b, may, logit, b.f32(kMinusInfinity)),
+        logits, ValueRange{row, expert});
+    memref::StoreOp::create(b,
+                            arith::SelectOp::create(b, may, b.i32(0), b.i32(1)),
+                            blocked, expert);
+  });
+}
+
+/// Softcap; logits that are masked stay minus infinity.
+void ExpertSelection::capLogits() {
+  double cap = RoutingAttr::valueOr(routing.getSoftcap(), 0);
+  if (!cap)
+    return;
+  forVectors({}, [&](Value offset, ValueRange) {
+    Value logit = math.capped(loadLogits(offset), cap);
+    if (blocked) {
+      Value isOpen = arith::CmpIOp::create(
+          b, arith::CmpIPredicate::eq, vectorAt(blocked, offset), i32Splat(0));
+      logit = arith::SelectOp::create(b, isOpen, logit,
+                                      b.f32Splat(kMinusInfinity, b.lanes));
+    }
+    b.store(logit, logits, {row, offset});
+    return Values();
+  });
+  padRow(b, logits, row, experts + stages.shared);
+}
+
+static Value sumOf(VectorBuilder &b, ArrayRef<Value> vectors) {
   return b.reduce(vectors, [&](Value lhs, Value rhs) -> Value {
     return arith::AddFOp::create(b, lhs, rhs);
   });
 }
 
-/// exp(vector - shift).
-static Value exponential(VectorBuilder &b, Value vector, Value shift) {
-  Value less = arith::SubFOp::create(b, vector, shift);
-  return math::ExpOp::create(b, less);
-}
-
-Value ExpertSelection::sigmoid(Value vector) {
-  Value one = b.f32Splat(1.0, b.lanes);
-  Value power =
-      math::ExpOp::create(b, arith::NegFOp::create(b, vector).getResult());
-  return arith::DivFOp::create(b, one, arith::AddFOp::create(b, one, power));
-}
-
 /// Scores of all experts; those of a softmax are left undivided where only the
 /// chosen ones are asked for.
 void ExpertSelection::computeScores() {
-  bool isSoftmax = routing.getScore() == moe::Score::Softmax;
+  bool isSoftmax = stages.isSoftmax();
   if (isSoftmax)
     exponentiateAll();
-  if (isSoftmax && !stages.keysFromScores)
+  if (dividesLate)
     return;
   Value divisor = isSoftmax ? b.broadcast(sum, b.lanes) : Value();
   forVectors({}, [&](Value offset, ValueRange) {
     Value score =
         isSoftmax ? arith::DivFOp::create(b, vectorAt(scores, offset), divisor)
-                  : sigmoid(loadLogits(offset));
+                        .getResult()
+                  : math.score(routing.getScore(), loadLogits(offset));
     b.store(score, scores, offset);
     return Values();
   });
@@ -177,157 +268,190 @@ void ExpertSelection::computeScores() {
 
 /// exp(l - largest l) as scores, and their sum.
 void ExpertSelection::exponentiateAll() {
-  Values lanes = forVectors(b.f32Splat(kMinusInfinity, b.lanes),
-                            [&](Value offset, ValueRange carried) -> Values {
-                              return {b.larger(loadLogits(offset), carried[0])};
-                            });
-  Value largest =
-      b.reduce(lanes, [&](Value lhs, Value rhs) { return b.larger(lhs, rhs); });
-  largest = b.broadcast(largest, b.lanes);
-  lanes = forVectors(b.f32Splat(0.0, b.lanes),
-                     [&](Value offset, ValueRange carried) -> Values {
-                       Value power =
-                           exponential(b, loadLogits(offset), largest);
-                       b.store(power, scores, offset);
-                       return {arith::AddFOp::create(b, carried[0], power)};
-                     });
-  sum = ::sum(b, lanes);
+  Value largest = largestOf([&](Value offset) { return loadLogits(offset); });
+  bool windowed = stages.isWindow() && !stages.isSequential();
+  Values lanes =
+      forVectors(b.f32Splat(0.0, b.lanes),
+                 [&](Value offset, ValueRange carried) -> Values {
+                   Value logit = loadLogits(offset);
+                   if (windowed)
+                     logit = math.inWindow(routing, logit, logit, largest);
+                   Value power = math.exponential(logit, largest);
+                   b.store(power, scores, offset);
+                   return {arith::AddFOp::create(b, carried[0], power)};
+                 });
+  sum = sumOf(b, lanes);
 }
 
-/// The integer of a key, in the order of keys.
-Value ExpertSelection::integerKey(Value key) {
-  Value positive = arith::AddFOp::create(b, key, b.f32Splat(0.0, b.lanes));
-  Value isNumber =
-      arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, key, key);
-  Value number = arith::SelectOp::create(b, isNumber, positive,
-                                         b.f32Splat(kMinusInfinity, b.lanes));
-  Value bits = vector::BitCastOp::create(
-      b, VectorType::get({b.lanes}, b.getI32Type()), number);
-  Value sign = arith::ShRSIOp::create(b, bits, i32Splat(31));
-  Value flips = arith::AndIOp::create(
-      b, sign, i32Splat(std::numeric_limits<int32_t>::max()));
-  return arith::XOrIOp::create(b, bits, flips);
+/// The keys of a vector of experts; nothing in them is NaN.
+Value ExpertSelection::keyAt(Value offset) {
+  Value key =
+      stages.keysFromScores ? vectorAt(scores, offset) : loadLogits(offset);
+  if (bias)
+    key = arith::AddFOp::create(b, key,
+                                b.load(bias, {b.index(0), offset}, b.lanes));
+  return math.ordered(key);
 }
 
 void ExpertSelection::computeKeys() {
+  if (plainKeys) {
+    forVectors({}, [&](Value offset, ValueRange) {
+      b.store(keyAt(offset), plainKeys, offset);
+      return Values();
+    });
+    keepGroups();
+  }
   forVectors({}, [&](Value offset, ValueRange) {
-    Value key =
-        stages.keysFromScores ? vectorAt(scores, offset) : loadLogits(offset);
-    if (bias)
-      key = arith::AddFOp::create(b, key,
-                                  b.load(bias, {b.index(0), offset}, b.lanes));
-    vector::StoreOp::create(b, integerKey(key), keys, offset);
+    Value key = math.integerKey(plainKeys ? vectorAt(plainKeys, offset)
+                                          : keyAt(offset));
+    vector::StoreOp::create(b, key, keys, offset);
     return Values();
   });
+  closeKeys();
 }
 
-//===----------------------------------------------------------------------===//
-// Selection
-//===----------------------------------------------------------------------===//
-
-/// The index of the first of the largest keys.
-Value ExpertSelection::firstLargest() {
-  auto type = VectorType::get({b.lanes}, b.getI32Type());
-  auto lanes = llvm::to_vector(llvm::seq<int32_t>(0, b.lanes));
-  Value lane = arith::ConstantOp::create(
-      b, DenseIntElementsAttr::get(type, ArrayRef<int32_t>(lanes)));
-  Values best = forVectors({i32Splat(kChosen), lane}, [&](Value offset,
-                                                          ValueRange carried) {
-    Value key = vectorAt(keys, offset);
-    Value first = arith::IndexCastOp::create(b, b.getI32Type(), offset);
-    Value index = arith::AddIOp::create(b, b.broadcast(first, b.lanes), lane);
-    Value isLarger =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, key, carried[0]);
-    return Values{arith::MaxSIOp::create(b, key, carried[0]),
-                  arith::SelectOp::create(b, isLarger, index, carried[1])};
-  });
-  Value largest =
-      vector::ReductionOp::create(b, vector::CombiningKind::MAXSI, best[0]);
-  Value isLargest = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, best[0],
-                                          b.broadcast(largest, b.lanes));
-  Value indices = arith::SelectOp::create(
-      b, isLargest, best[1], i32Splat(std::numeric_limits<int32_t>::max()));
-  return vector::ReductionOp::create(b, vector::CombiningKind::MINSI, indices);
-}
-
-void ExpertSelection::selectRounds(Value ids, Value token) {
-  Value taken = b.i32(kChosen);
-  b.forLoop(b.index(0), b.index(routing.getK()), 1, [&](Value round) {
-    Value id = firstLargest();
-    Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
-    memref::StoreOp::create(b, taken, keys, expert);
-    memref::StoreOp::create(b, id, ids, ValueRange{token, round});
-    bool fromScores = stages.weightsFromScores && !scoresOfChosen;
-    Value value =
-        fromScores ? memref::LoadOp::create(b, scores, expert)
-                   : memref::LoadOp::create(b, logits, ValueRange{row, expert});
-    memref::StoreOp::create(b, value, chosen, round);
-  });
-}
-
-//===----------------------------------------------------------------------===//
-// Weights
-//===----------------------------------------------------------------------===//
-
-void ExpertSelection::divide(Values &vectors, Value divisor) {
-  divisor = b.broadcast(divisor, b.lanes);
-  for (Value &vector : vectors)
-    vector = arith::DivFOp::create(b, vector, divisor);
-}
-
-void ExpertSelection::softmax(Values &vectors) {
-  Value largest = b.reduce(
-      vectors, [&](Value lhs, Value rhs) { return b.larger(lhs, rhs); });
-  largest = b.broadcast(largest, b.lanes);
-  for (Value &vector : vectors)
-    vector = exponential(b, vector, largest);
-  divide(vectors, ::sum(b, vectors));
-}
-
-void ExpertSelection::renormalise(Values &vectors) {
-  if (routing.getRenorm() == moe::Renorm::Sum) {
-    Value total = ::sum(b, vectors), eps = b.f32(routing.epsValue());
-    bool add = routing.getEpsMode() == moe::EpsMode::Add;
-    divide(vectors,
-           add ? arith::AddFOp::create(b, total, eps) : b.larger(eps, total));
+/// What is no expert, or not eligible, never wins.
+void ExpertSelection::closeKeys() {
+  if (blocked)
+    forVectors({}, [&](Value offset, ValueRange) {
+      Value isBlocked = arith::CmpIOp::create(
+          b, arith::CmpIPredicate::ne, vectorAt(blocked, offset), i32Splat(0));
+      Value key = arith::SelectOp::create(
+          b, isBlocked, i32Splat(RoutingMath::kNoKey), vectorAt(keys, offset));
+      vector::StoreOp::create(b, key, keys, offset);
+      return Values();
+    });
+  for (Chunk chunk : chunksOf(width - experts, b.lanes)) {
+    auto type = VectorType::get({chunk.size}, b.getI32Type());
+    Value none = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(type, RoutingMath::kNoKey));
+    vector::StoreOp::create(b, none, keys, b.index(experts + chunk.offset));
   }
-  double scale = routing.scaleValue();
-  if (scale != 1.0)
-    for (Value &vector : vectors)
-      vector = arith::MulFOp::create(b, vector, b.f32Splat(scale, b.lanes));
 }
 
-ExpertSelection::Values ExpertSelection::weightsOfChosen() {
-  Values vectors;
-  for (int64_t at = 0; at < routing.getK(); at += b.lanes)
-    vectors.push_back(vectorAt(chosen, b.index(at)));
-  bool isSoftmax = routing.getScore() == moe::Score::Softmax;
-  if (stages.softmaxOfSelected)
-    softmax(vectors);
-  else if (scoresOfChosen)
-    for (Value &vector : vectors)
-      vector = sigmoid(vector);
-  else if (isSoftmax && stages.weightsFromScores && !stages.keysFromScores)
-    divide(vectors, sum);
-  renormalise(vectors);
-  return vectors;
+//===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+/// The key of the group that begins with an expert: its largest key, or the sum
+/// of its two largest.
+Value ExpertSelection::groupKey(Value first) {
+  int64_t size = experts / routing.getGroups();
+  bool two = routing.getGroupReduce() == GroupReduce::Top2Sum && size > 1;
+  auto smaller = [&](Value lhs, Value rhs) -> Value {
+    Value less = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, lhs, rhs);
+    return arith::SelectOp::create(b, less, lhs, rhs);
+  };
+  // The two largest of a and b together, of pairs of the two largest.
+  using Pair = std::pair<Value, Value>;
+  auto merge = [&](Pair a, Pair o) -> Pair {
+    Value most = b.larger(a.first, o.first);
+    if (!two)
+      return {most, most};
+    return {most,
+            b.larger(smaller(a.first, o.first), b.larger(a.second, o.second))};
+  };
+  auto lowest = [&](int64_t lanes) {
+    return b.f32Splat(kMinusInfinity, lanes);
+  };
+  auto halved = [&](Pair pair) {
+    int64_t lanes = cast<VectorType>(pair.first.getType()).getDimSize(0);
+    for (int64_t half = lanes / 2; half >= 1; half /= 2) {
+      auto part = [&](Value vector, int64_t from) -> Value {
+        auto picked = llvm::to_vector(llvm::seq(from, from + half));
+        return vector::ShuffleOp::create(b, vector, vector, picked);
+      };
+      pair = merge({part(pair.first, 0), part(pair.second, 0)},
+                   {part(pair.first, half), part(pair.second, half)});
+    }
+    return pair;
+  };
+  std::optional<Pair> whole, best;
+  for (Chunk chunk : chunksOf(size, b.lanes)) {
+    Value key = b.load(plainKeys, b.add(first, chunk.offset), chunk.size);
+    Pair pair{key, lowest(chunk.size)};
+    if (chunk.size == b.lanes) {
+      whole = whole ? merge(*whole, pair) : pair;
+      continue;
+    }
+    pair = halved(pair);
+    best = best ? merge(*best, pair) : pair;
+  }
+  if (whole) {
+    Pair pair = halved(*whole);
+    best = best ? merge(*best, pair) : pair;
+  }
+  Value most = vector::ExtractOp::create(b, best->first, 0);
+  if (!two)
+    return most;
+  Value second = vector::ExtractOp::create(b, best->second, 0);
+  return math.ordered(arith::AddFOp::create(b, most, second));
 }
 
-void ExpertSelection::emit(Value logits, Value row, Value ids, Value weights,
-                           Value token) {
+/// Fills the keys of the groups that are not kept: those that at least as many
+/// others as are kept come before.
+void ExpertSelection::keepGroups() {
+  int64_t groups = routing.getGroups(), size = experts / groups;
+  int64_t space = llvm::alignTo(groups, b.lanes);
+  for (int64_t at = 0; at < space; at += b.lanes)
+    b.store(b.f32Splat(kMinusInfinity, b.lanes), groupKeys, b.index(at));
+  b.forLoop(b.index(0), b.index(groups), 1, [&](Value group) {
+    memref::StoreOp::create(b, groupKey(b.mul(group, size)), groupKeys, group);
+  });
+  bool zero = routing.getGroupFill() == GroupFill::Zero;
+  b.forLoop(b.index(0), b.index(groups), 1, [&](Value group) {
+    Value key =
+        b.broadcast(memref::LoadOp::create(b, groupKeys, group), b.lanes);
+    Value number = b.broadcast(
+        arith::IndexCastOp::create(b, b.getI32Type(), group), b.lanes);
+    Value before = i32Splat(0);
+    for (int64_t at = 0; at < space; at += b.lanes) {
+      auto type = VectorType::get({b.lanes}, b.getI32Type());
+      auto numbers = llvm::to_vector_of<int32_t>(llvm::seq(at, at + b.lanes));
+      Value lane = arith::ConstantOp::create(
+          b, DenseIntElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
+      Value other = vectorAt(groupKeys, b.index(at));
+      auto compare = [&](arith::CmpFPredicate predicate) -> Value {
+        return arith::CmpFOp::create(b, predicate, other, key);
+      };
+      Value isLower =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::slt, lane, number);
+      Value wins = arith::OrIOp::create(
+          b, compare(arith::CmpFPredicate::OGT),
+          arith::AndIOp::create(b, compare(arith::CmpFPredicate::OEQ),
+                                isLower));
+      before = arith::AddIOp::create(
+          b, before,
+          arith::SelectOp::create(b, wins, i32Splat(1), i32Splat(0)));
+    }
+    Value rank =
+        vector::ReductionOp::create(b, vector::CombiningKind::ADD, before);
+    Value isOut = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, rank,
+                                        b.i32(routing.getGroupKeep()));
+    b.ifThen(isOut, [&] {
+      Value first = b.mul(group, size);
+      for (Chunk chunk : chunksOf(size, b.lanes))
+        b.store(b.f32Splat(zero ? 0.0 : kMinusInfinity, chunk.size), plainKeys,
+                b.add(first, chunk.offset));
+    });
+  });
+}
+
+void ExpertSelection::emit(Value logits, Value row, Value token) {
   this->logits = logits;
   this->row = row;
+  if (blocked)
+    maskLogits(token);
+  capLogits();
   if (scores)
     computeScores();
-  computeKeys();
-  selectRounds(ids, token);
-  Values vectors = weightsOfChosen();
-  for (Chunk chunk : chunksOf(routing.getK(), b.lanes)) {
-    Value part = vectors[chunk.offset / b.lanes];
-    if (chunk.size != b.lanes)
-      part = vector::ExtractStridedSliceOp::create(
-          b, part, ArrayRef<int64_t>{chunk.offset % b.lanes},
-          ArrayRef<int64_t>{chunk.size}, ArrayRef<int64_t>{1});
-    b.store(part, weights, {token, b.index(chunk.offset)});
-  }
+  if (routing.is(Policy::ExpertChoice))
+    return offerAll(token);
+  if (routing.is(Policy::Dense))
+    selectAll();
+  else if (routing.is(Policy::Table))
+    selectFromTable(token);
+  else
+    selectRounds(token);
+  finish(token);
 }

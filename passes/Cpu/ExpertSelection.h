@@ -7,17 +7,16 @@
 #ifndef MOEC_PASSES_CPU_EXPERTSELECTION_H
 #define MOEC_PASSES_CPU_EXPERTSELECTION_H
 
-#include "passes/Cpu/VectorBuilder.h"
-#include "passes/Routing.h"
+#include "passes/RoutingRows.h"
 
 namespace moec {
 
 /// Emits the choice of experts of one token after another.
 class ExpertSelection {
 public:
-  /// Emits the buffers that the tokens of a task share. `bias` may be null.
-  ExpertSelection(VectorBuilder &b, moe::RoutingAttr routing, mlir::Value bias,
-                  int64_t experts);
+  /// Emits the buffers that the tokens of a task share.
+  ExpertSelection(VectorBuilder &b, const RoutingStages &stages,
+                  RoutingRows rows);
 
   /// f32 elements of a row of logits: the experts, and what fills up the last
   /// vectors.
@@ -28,9 +27,8 @@ public:
                      int64_t experts);
 
   /// Chooses from row `row` of `logits`, a buffer of rows of rowWidth elements
-  /// that are padded, and writes row `token` of `ids` and `weights`.
-  void emit(mlir::Value logits, mlir::Value row, mlir::Value ids,
-            mlir::Value weights, mlir::Value token);
+  /// that are padded and may be changed, and writes row `token` of the outputs.
+  void emit(mlir::Value logits, mlir::Value row, mlir::Value token);
 
 private:
   using Value = mlir::Value;
@@ -38,32 +36,74 @@ private:
   using Values = llvm::SmallVector<Value>;
   using Step = llvm::function_ref<Values(Value, ValueRange)>;
 
+  // Vectors of a row.
   Values forVectors(ValueRange inits, Step step);
   Value vectorAt(Value buffer, Value offset);
   Value i32Splat(int64_t value);
-  void copyBias(Value from);
+  void copyBias();
   Value loadLogits(Value offset);
-  Value sigmoid(Value vector);
+  Value largestOf(llvm::function_ref<Value(Value)> at);
+
+  // Scores and keys.
+  void maskLogits(Value token);
+  void capLogits();
   void computeScores();
   void exponentiateAll();
-  Value integerKey(Value key);
+  Value keyAt(Value offset);
   void computeKeys();
-  void selectRounds(Value ids, Value token);
-  Value firstLargest();
-  Values weightsOfChosen();
+  void keepGroups();
+  Value groupKey(Value first);
+
+  // Selection.
+  void closeKeys();
+  std::pair<Value, Value> firstLargest();
+  Value valueOf(Value expert);
+  Value isAllowed(Value found, Value largest, Value round, Value limit,
+                  ValueRange mass);
+  void selectRounds(Value token);
+  void closeGroup(Value expert);
+  Value roundWeight(Value expert);
+  void selectFromTable(Value token);
+  void selectAll();
+  void choose(Value slot, Value found, Value id, Value value);
+  void offerAll(Value token);
+
+  // Weights.
+  Value holds(int64_t offset);
+  Value masked(Value vector, int64_t offset, double rest);
+  void maskAll(Values &vectors, double rest);
+  void apply(Values &vectors, llvm::function_ref<Value(Value)> fn);
+  void scoreChosen(Values &vectors);
+  void dropNull(Values &vectors);
   void softmax(Values &vectors);
   void divide(Values &vectors, Value divisor);
   void renormalise(Values &vectors);
+  void scale(Values &vectors);
+  void storeParts(llvm::ArrayRef<Value> vectors, Value memref, Value token,
+                  int64_t size);
+  void finish(Value token);
 
   VectorBuilder &b;
-  moe::RoutingAttr routing;
   RoutingStages stages;
+  RoutingRows rows;
+  RoutingMath math;
+  RoutingFinish last;
+  moe::RoutingAttr routing;
   int64_t experts, width;
+  /// Only the scores of the chosen are divided by the sum of all.
+  bool dividesLate;
   /// The bias, padded like a row of logits, or null.
   Value bias;
-  /// The weights are computed of the chosen logits.
-  bool scoresOfChosen;
-  Value scores, keys, chosen;
+  /// Of the chosen: ids, -1 behind the last, values, and where they have a
+  /// scale of their own, that; values of shared experts.
+  Value slots, chosen, scales, sharedValues;
+  /// Of all experts: scores, keys as integers and, for groups, as they are;
+  /// logits of those that are left, and not 0 for what may not be chosen.
+  Value scores, keys, plainKeys, remaining, blocked;
+  /// How many were chosen of each group, and keys of groups.
+  Value taken, groupKeys;
+  /// Which experts each class may choose.
+  Value classMask;
   /// Of the token at hand: its logits, and the sum of their exponentials where
   /// `scores` holds these.
   Value logits, row, sum;

@@ -32,22 +32,25 @@ static constexpr int64_t kTilesOfTask = 4;
 /// one row of another op.
 static constexpr int64_t kCostOfChoice = 32;
 
-static int64_t expertsOf(Value logits) {
+static int64_t scoredBy(Value logits) {
   return cast<MemRefType>(logits.getType()).getDimSize(1);
 }
 
 /// What both ops need, or an empty string.
-static StringRef refusal(Operation *op, moe::RoutingAttr routing,
-                         ValueRange values) {
+static StringRef refusal(Operation *op, const RoutingStages &stages,
+                         ValueRange outs, ValueRange others) {
   int64_t lanes = lanesFor(op);
   if (!lanes)
     return "moe.target on the module";
   if (lanes > kPanelColumns)
     return "vectors of at most 16 lanes";
+  SmallVector<Value> values(outs);
+  values.append(others.begin(), others.end());
+  llvm::append_range(values, stages.inputs.values());
   for (Value value : values)
     if (value && !isRowMajor(value))
       return "memrefs of static width whose rows have no gaps";
-  return routingWithoutLowering(routing);
+  return routingWithoutLowering(stages);
 }
 
 namespace {
@@ -56,30 +59,35 @@ struct LowerRoute : OpRewritePattern<moe::RouteOp> {
 
   LogicalResult matchAndRewrite(moe::RouteOp op,
                                 PatternRewriter &rewriter) const override {
-    Value logits = op.getLogits(), bias = op.getBias();
-    Value ids = op.getOuts()[0], weights = op.getOuts()[1];
-    StringRef expected =
-        refusal(op, op.getRouting(), {logits, bias, ids, weights});
+    Value logits = op.getLogits();
+    if (!isRowMajor(logits))
+      return rewriter.notifyMatchFailure(
+          op, "expected memrefs of static width whose rows have no gaps");
+    int64_t scored = scoredBy(logits), lanes = lanesFor(op);
+    RoutingStages stages(op.getRouting(), op.getInputs(), scored);
+    StringRef expected = refusal(op, stages, op.getOuts(), logits);
     if (!expected.empty())
       return rewriter.notifyMatchFailure(op, "expected " + expected);
-    int64_t experts = expertsOf(logits), lanes = lanesFor(op);
-    int64_t rows = rowsPerTask(experts * kCostOfChoice);
+    RoutingRows outs{op.getOuts()[0], op.getOuts()[1],
+                     stages.shared ? op.getOuts()[2] : Value()};
+    int64_t rows = rowsPerTask(scored * kCostOfChoice);
     VectorBuilder b(op.getLoc(), rewriter, lanes);
     b.rowTasks(b.dim(logits, 0), rows, [&](Value from, Value to) {
-      ExpertSelection selection(b, op.getRouting(), bias, experts);
+      ExpertSelection selection(b, stages, outs);
       Value first = b.index(0);
-      Value row = b.stackBuffer({1, ExpertSelection::rowWidth(experts, lanes)});
-      ExpertSelection::padRow(b, row, first, experts);
+      Value row = b.stackBuffer({1, ExpertSelection::rowWidth(scored, lanes)});
+      ExpertSelection::padRow(b, row, first, scored);
       b.forLoop(from, to, 1, [&](Value token) {
-        b.forChunks(experts, 4, [&](Value at, int64_t size) {
+        b.forChunks(scored, 4, [&](Value at, int64_t size) {
           b.store(b.load(logits, {token, at}, size), row, {first, at});
         });
-        selection.emit(row, first, ids, weights, token);
+        selection.emit(row, first, token);
       });
     });
+    emitStagesOfBatch(b, stages, outs);
     Explain("moe-cpu-lower-routing", "routing")
         .passed(op, Twine(op.getRouting().inWords(op.getInputs())) + " of " +
-                        Twine(experts) + " experts, " + Twine(rows) +
+                        Twine(stages.experts) + " experts, " + Twine(rows) +
                         " tokens in a task");
     rewriter.eraseOp(op);
     return success();
@@ -91,33 +99,38 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
 
   LogicalResult matchAndRewrite(moe::GateOp op,
                                 PatternRewriter &rewriter) const override {
-    Value ids = op.getOuts()[0], weights = op.getOuts()[1];
-    StringRef expected = refusal(
-        op, op.getRouting(), {op.getBias(), op.getLogitBias(), ids, weights});
-    if (expected.empty())
-      expected = GateTile::refusal(op);
+    Value logits = op.getOuts()[2];
+    StringRef expected = GateTile::refusal(op);
     if (!expected.empty())
       return rewriter.notifyMatchFailure(op, "expected " + expected);
-    int64_t experts = expertsOf(op.getOuts()[2]), lanes = lanesFor(op);
-    int64_t width = ExpertSelection::rowWidth(experts, lanes);
+    int64_t scored = scoredBy(logits), lanes = lanesFor(op);
+    RoutingStages stages(op.getRouting(), op.getInputs(), scored);
+    expected = refusal(op, stages, op.getOuts(), op.getLogitBias());
+    if (!expected.empty())
+      return rewriter.notifyMatchFailure(op, "expected " + expected);
+    RoutingRows outs{op.getOuts()[0], op.getOuts()[1],
+                     stages.shared ? op.getOuts()[3] : Value()};
+    int64_t width = ExpertSelection::rowWidth(scored, lanes);
     VectorBuilder b(op.getLoc(), rewriter, lanes);
     GateTile product(b, op, moe::TargetAttr::of(op));
     int64_t rows = product.rows() * kTilesOfTask;
     b.rowTasks(b.dim(op.getX(), 0), rows, [&](Value from, Value to) {
-      ExpertSelection selection(b, op.getRouting(), op.getBias(), experts);
+      ExpertSelection selection(b, stages, outs);
       Value sums = b.stackBuffer({rows, width});
       clear(b, sums, rows, width);
       product.emit(sums, from, to);
       b.forLoop(from, to, 1, [&](Value token) {
         Value row = b.sub(token, from);
         finishRow(b, op, sums, row, token);
-        selection.emit(sums, row, ids, weights, token);
+        selection.emit(sums, row, token);
       });
     });
+    emitStagesOfBatch(b, stages, outs);
     Explain("moe-cpu-lower-routing", "routing")
         .passed(op, Twine(op.getRouting().inWords(op.getInputs())) + " of " +
-                        Twine(experts) + " experts, fused with the product, " +
-                        Twine(rows) + " tokens in a task");
+                        Twine(stages.experts) +
+                        " experts, fused with the product, " + Twine(rows) +
+                        " tokens in a task");
     rewriter.eraseOp(op);
     return success();
   }
@@ -133,8 +146,8 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
   /// Makes logits of the sums of a token, and writes them out.
   static void finishRow(VectorBuilder &b, moe::GateOp op, Value sums, Value row,
                         Value token) {
-    int64_t experts = expertsOf(op.getOuts()[2]);
-    b.forChunks(experts, 4, [&](Value at, int64_t size) {
+    int64_t scored = scoredBy(op.getOuts()[2]);
+    b.forChunks(scored, 4, [&](Value at, int64_t size) {
       Value logits = b.load(sums, {row, at}, size);
       if (op.getLogitBias()) {
         logits = arith::AddFOp::create(b, logits,
@@ -143,7 +156,7 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
       }
       b.store(logits, op.getOuts()[2], {token, at});
     });
-    ExpertSelection::padRow(b, sums, row, experts);
+    ExpertSelection::padRow(b, sums, row, scored);
   }
 };
 

@@ -11,6 +11,7 @@
 #include "dialects/Moe/Moe.h"
 #include "passes/Explain.h"
 #include "passes/Passes.h"
+#include "passes/Routing.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -38,15 +39,26 @@ static bool isSupported(Type element) {
          element.isBF16();
 }
 
+static int64_t expertsOf(RouteOp op) {
+  return cast<ShapedType>(op.getLogits().getType()).getDimSize(1) -
+         op.getRouting().getSharedExperts();
+}
+
+static int64_t expertsOf(GateOp op) {
+  return cast<ShapedType>(op.getOuts()[2].getType()).getDimSize(1) -
+         op.getRouting().getSharedExperts();
+}
+
 namespace {
 struct CheckSupport : moec::impl::CheckSupportPassBase<CheckSupport> {
   void runOnOperation() override {
     refusals = 0;
     getOperation().walk([&](Operation *op) {
       if (auto route = dyn_cast<RouteOp>(op))
-        checkRouting(op, route.getRouting(), route.getInputs());
+        checkRouting(op, route.getRouting(), route.getInputs(),
+                     expertsOf(route));
       else if (auto gate = dyn_cast<GateOp>(op))
-        checkRouting(op, gate.getRouting(), gate.getInputs());
+        checkRouting(op, gate.getRouting(), gate.getInputs(), expertsOf(gate));
       else if (auto weight = dyn_cast<WeightOp>(op))
         checkElement(op, "weight '" + weight.getName() + "'", weight.getType());
       else if (auto func = dyn_cast<func::FuncOp>(op))
@@ -70,59 +82,19 @@ private:
   }
 
   void checkRouting(Operation *op, RoutingAttr routing,
-                    const RoutingInputs &inputs) {
-    unsigned before = refusals;
-    checkScores(op, routing);
-    checkSelection(op, routing);
-    checkWeights(op, routing);
-    if (inputs.values().size() != bool(inputs.bias) || inputs.alias ||
-        routing.getCapacity() || routing.getSharedExperts())
-      refuse(op, "MOE0321", "'" + routing.inWords(inputs) + "'",
-             "a router without eligibility, table, scale for each expert, "
-             "capacity, alias and shared experts");
-    if (refusals == before)
-      Explain("moe-check-support", "router").found(op, routing.inWords(inputs));
-  }
-
-  void checkScores(Operation *op, RoutingAttr routing) {
-    Score score = routing.getScore();
-    if (score != Score::Softmax && score != Score::Sigmoid)
-      refuse(op, "MOE0322", "routing score '" + stringifyScore(score) + "'",
-             "softmax, sigmoid");
-    if (routing.getScope() == Scope::Window)
-      refuse(op, "MOE0323", "routing scope 'window'", "all, selected");
-    if (RoutingAttr::valueOr(routing.getSoftcap(), 0.0) != 0.0)
-      refuse(op, "MOE0324", "a softcap of the router logits",
-             "logits as they are");
-  }
-
-  void checkSelection(Operation *op, RoutingAttr routing) {
-    Policy policy = routing.getPolicy();
-    if (policy != Policy::TopK)
-      refuse(op, "MOE0321", "routing policy '" + stringifyPolicy(policy) + "'",
-             "topk");
-    if (routing.restrictsGroups())
-      refuse(op, "MOE0325",
-             "a choice among " + Twine(routing.getGroups()) +
-                 " groups of experts",
-             "one group of all experts");
-  }
-
-  void checkWeights(Operation *op, RoutingAttr routing) {
-    bool isSoftmax = routing.getScore() == Score::Softmax &&
-                     routing.getScope() == Scope::Selected;
-    if (routing.getWeightFrom() == Source::Logit && !isSoftmax)
-      refuse(op, "MOE0326", "weighing experts by their logits",
-             "weight_from = score, or a softmax with scope = selected");
-    if (routing.getNullExperts())
-      refuse(op, "MOE0327",
-             "a router with " + Twine(routing.getNullExperts()) +
-                 " null experts",
-             "0");
-    Renorm renorm = routing.getRenorm();
-    if (renorm != Renorm::None && renorm != Renorm::Sum)
-      refuse(op, "MOE0328", "renormalisation '" + stringifyRenorm(renorm) + "'",
-             "none, sum");
+                    const RoutingInputs &inputs, int64_t experts) {
+    if (routing.restrictsGroups() && !routing.getGroupQuota() &&
+        routing.getGroupFill() == GroupFill::Zero && inputs.bias)
+      op->emitWarning()
+          << "[MOE0345] the keys of groups that are not kept become 0, and "
+             "with a bias a key that is kept may be less: then an expert of "
+             "another group is chosen";
+    StringRef expected = routingWithoutLowering(
+        RoutingStages(routing, inputs, experts + routing.getSharedExperts()));
+    if (!expected.empty())
+      return refuse(op, "MOE0321", "'" + routing.inWords(inputs) + "'",
+                    expected);
+    Explain("moe-check-support", "router").found(op, routing.inWords(inputs));
   }
 
   void checkElement(Operation *op, const Twine &what, Type type) {

@@ -41,15 +41,20 @@ def softmax(values):
 
 
 def selection_keys(routing, logits, bias):
-    """In f64, and NaN as minus infinity. Without a bias, logits: they order
-    experts as the scores do."""
+    """In f64, and NaN as minus infinity. A softmax without a bias orders experts
+    as their logits do."""
     logits = logits.astype(np.float64)
     keys = logits
+    if by_score(routing):
+        keys = scores(routing, logits)
     if routing.bias:
-        if routing.select_on == "score" and routing.scope == "all":
-            keys = scores(routing, logits)
         keys = keys + bias
     return np.where(np.isnan(keys), -np.inf, keys)
+
+
+def by_score(routing):
+    selects = routing.select_on == "score" and routing.scope == "all"
+    return selects and (routing.bias or routing.score != "softmax")
 
 
 def scores(routing, logits):
