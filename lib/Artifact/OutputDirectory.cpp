@@ -92,12 +92,33 @@ OutputDirectory::~OutputDirectory() {
     removeAll(temporary);
 }
 
+/// How the names begin that a process gives to what it puts beside a path.
+static std::string temporaryPrefix(const fs::path &place,
+                                   const std::string &suffix, int process) {
+  return "." + place.filename().string() + suffix + std::to_string(process) +
+         "-";
+}
+
+void removeTemporaries(const std::string &path, int process) {
+  fs::path place(path);
+  if (place.filename().empty())
+    place = place.parent_path();
+  std::string prefix = temporaryPrefix(place, ".tmp-", process);
+  fs::path parent = place.has_parent_path() ? place.parent_path() : ".";
+  std::error_code error;
+  for (const auto &entry : fs::directory_iterator(parent, error)) {
+    std::error_code ignored;
+    if (entry.path().filename().string().starts_with(prefix))
+      fs::remove_all(entry.path(), ignored);
+  }
+}
+
 /// A name in the same directory, which no other process uses.
 std::string OutputDirectory::beside(const std::string &suffix) const {
   static std::atomic<unsigned> counter = 0;
   fs::path place(path);
-  std::string name = "." + place.filename().string() + suffix +
-                     std::to_string(getpid()) + "-" + std::to_string(counter++);
+  std::string name =
+      temporaryPrefix(place, suffix, getpid()) + std::to_string(counter++);
   return (place.parent_path() / name).string();
 }
 

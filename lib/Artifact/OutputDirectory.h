@@ -55,6 +55,9 @@ private:
   std::string temporary; ///< Empty when there is nothing to remove.
 };
 
+/// Removes what a process that is no more has begun to write for `path`.
+void removeTemporaries(const std::string &path, int process);
+
 /// A file that is written from its beginning to its end.
 class OutputFile {
 public:

@@ -37,8 +37,6 @@ struct CompileOptions {
   bool taps = false;
   /// Print the time of every pass to stderr.
   bool timing = false;
-  /// What the compiler was asked to do, for the manifest.
-  std::vector<std::string> commandLine;
 };
 
 /// What a compilation found and made.
@@ -56,9 +54,6 @@ struct CompileReport {
   uint64_t weightsBytes = 0, stateBytes = 0, codeBytes = 0;
   /// Scratch memory of a step of the most tokens, sequences and rows.
   uint64_t arenaBytes = 0;
-  /// Kernels generated, over all targets.
-  int64_t kernels = 0;
-
   bool hasErrors() const;
   /// The exit code that the errors call for: 1 user input, 2 usage, 3
   /// unsupported, 4 resources, 5 mismatch, 6 corrupt artifact, 70 a bug in the
@@ -77,6 +72,9 @@ struct CompileListener {
                       const std::string &function, const std::string &text) {}
   virtual bool wantsRemarks() const { return false; }
 };
+
+/// The error to report when a process that compiles died by a signal.
+CompileReport::Message endedBySignal(int signal);
 
 /// Compiles; nothing is left behind when it fails. No exceptions, no output.
 CompileReport compile(const CompileOptions &options,

@@ -115,3 +115,4 @@ static uint64_t statusBytes(const std::string &name) {
 
 uint64_t driver::residentBytes() { return statusBytes("VmRSS:"); }
 uint64_t driver::peakResidentBytes() { return statusBytes("VmHWM:"); }
+uint64_t driver::anonymousBytes() { return statusBytes("RssAnon:"); }

@@ -74,6 +74,8 @@ std::string format(const char *pattern, ...)
 /// Resident memory of this process, now and at its peak, in bytes.
 uint64_t residentBytes();
 uint64_t peakResidentBytes();
+/// Resident memory that no file backs.
+uint64_t anonymousBytes();
 
 } // namespace moec::driver
 

@@ -33,10 +33,36 @@ static int64_t numberIn(DictionaryAttr dictionary, StringRef name) {
   return attr ? attr.getInt() : 0;
 }
 
+/// What determines the bytes of the artifact: no places and nothing about how
+/// the compilation is watched.
+static std::vector<std::string> recordedOptions(const CompileOptions &options) {
+  const importer::ImportOptions &import = options.import;
+  std::vector<std::string> list;
+  auto add = [&](const char *name, const std::string &value) {
+    list.insert(list.end(), {name, value});
+  };
+  if (import.dtype)
+    add("--dtype", *import.dtype);
+  for (const std::string &target : options.targets)
+    add("--target", target);
+  if (import.maxContext)
+    add("--max-context", std::to_string(*import.maxContext));
+  add("--max-step-tokens", std::to_string(import.maxStepTokens));
+  add("--max-sequences", std::to_string(import.maxSequences));
+  if (!import.archSpec.empty())
+    add("--arch-spec",
+        std::filesystem::path(import.archSpec).filename().string());
+  if (options.fallback)
+    list.push_back("--fallback");
+  if (options.taps)
+    list.push_back("--taps");
+  return list;
+}
+
 artifact::Contents driver::commonContents(ModuleOp module,
                                           const CompileOptions &options) {
   artifact::Contents contents;
-  contents.options = options.commandLine;
+  contents.options = recordedOptions(options);
   auto model = module->getAttrOfType<DictionaryAttr>("moe.model");
   contents.model = artifact::toJson(model);
   contents.limits.context = numberIn(model, "context");

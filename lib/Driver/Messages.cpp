@@ -9,6 +9,9 @@
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringSwitch.h"
 
+#include <csignal>
+#include <cstring>
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::driver;
@@ -107,6 +110,15 @@ std::string driver::textOf(const weights::Status &status) {
   default:
     return "[MOE0110] " + status.message();
   }
+}
+
+CompileReport::Message moec::endedBySignal(int signal) {
+  bool killed = signal == SIGKILL;
+  return {Kind::Error, killed ? "MOE0403" : "MOE7002",
+          "the compiler was ended by signal " + std::to_string(signal) + " (" +
+              strsignal(signal) + ")" +
+              (killed ? ", perhaps for lack of memory" : ""),
+          ""};
 }
 
 bool CompileReport::hasErrors() const {

@@ -4,19 +4,17 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/Artifact/OutputDirectory.h"
 #include "lib/Driver/Compiler.h"
 #include "lib/Driver/Guard.h"
+#include "lib/Driver/PeakMemory.h"
 #include "lib/Driver/Verbs.h"
 
 #include <CLI/CLI.hpp>
-#include <csignal>
-#include <cstring>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 using namespace moec;
 using namespace moec::driver;
-namespace fs = std::filesystem;
 
 namespace {
 /// Shows the phases.
@@ -33,31 +31,6 @@ private:
   Console &console;
 };
 } // namespace
-
-/// What determines the bytes of the artifact: no places and nothing about how
-/// the compilation is watched.
-static std::vector<std::string> recordedOptions(const CompileOptions &options) {
-  const importer::ImportOptions &import = options.import;
-  std::vector<std::string> list;
-  auto add = [&](const char *name, const std::string &value) {
-    list.insert(list.end(), {name, value});
-  };
-  if (import.dtype)
-    add("--dtype", *import.dtype);
-  for (const std::string &target : options.targets)
-    add("--target", target);
-  if (import.maxContext)
-    add("--max-context", std::to_string(*import.maxContext));
-  add("--max-step-tokens", std::to_string(import.maxStepTokens));
-  add("--max-sequences", std::to_string(import.maxSequences));
-  if (!import.archSpec.empty())
-    add("--arch-spec", fs::path(import.archSpec).filename().string());
-  if (options.fallback)
-    list.push_back("--fallback");
-  if (options.taps)
-    list.push_back("--taps");
-  return list;
-}
 
 static void printReport(const CompileReport &report, Command &command) {
   uint64_t total = report.weightsBytes + report.stateBytes + report.arenaBytes;
@@ -89,6 +62,7 @@ static void printReport(const CompileReport &report, Command &command) {
 
 static int compileHere(const CompileOptions &options, Command &command) {
   Watcher watcher(command.console);
+  PeakMemory memory;
   CompileReport report = compile(options, &watcher);
   command.console.endProgress();
   printMessages(command.console, report);
@@ -101,50 +75,33 @@ static int compileHere(const CompileOptions &options, Command &command) {
   }
   if (!options.compileTo.empty())
     return 0;
-  command.console.note(format("wrote %s in %.2f s (code %s, peak memory %s)",
-                              options.output.c_str(), sum,
-                              bytesText(report.codeBytes).c_str(),
-                              bytesText(peakResidentBytes()).c_str()));
+  command.console.note(
+      format("wrote %s in %.2f s (code %s, peak memory %s beside mapped files)",
+             options.output.c_str(), sum, bytesText(report.codeBytes).c_str(),
+             bytesText(memory.bytes()).c_str()));
   printReport(report, command);
   return 0;
-}
-
-/// Removes what a compilation that was stopped has begun to write.
-static void removeTemporaries(const std::string &output, int process) {
-  fs::path place(output);
-  if (place.filename().empty())
-    place = place.parent_path();
-  std::string prefix =
-      "." + place.filename().string() + ".tmp-" + std::to_string(process) + "-";
-  fs::path parent = place.has_parent_path() ? place.parent_path() : ".";
-  std::error_code error;
-  for (const auto &entry : fs::directory_iterator(parent, error)) {
-    std::error_code ignored;
-    if (entry.path().filename().string().starts_with(prefix))
-      fs::remove_all(entry.path(), ignored);
-  }
 }
 
 static int compileGuarded(CompileOptions &options, Command &command) {
   if (options.output.empty() && options.compileTo.empty())
     throw Failure{2, "MOE0205", "compile: -o NAME.moec is required"};
-  options.commandLine = recordedOptions(options);
   auto work = [&] {
     int code = compileHere(options, command);
     command.console.endProgress();
     return command.console.resultsArrived() || code ? code : 4;
   };
   auto crashed = [&](int signal) {
-    bool killed = signal == SIGKILL;
-    command.console.report(
-        {killed ? 4 : 70, killed ? "MOE0403" : "MOE7002",
-         std::string("the compiler was ended by signal ") +
-             std::to_string(signal) + " (" + strsignal(signal) + ")" +
-             (killed ? ", perhaps for lack of memory" : "")});
-    return killed ? 4 : 70;
+    CompileReport report;
+    report.messages.push_back(endedBySignal(signal));
+    printMessages(command.console, report);
+    return report.exitCode();
   };
   return runGuarded(
-      work, [&](int process) { removeTemporaries(options.output, process); },
+      work,
+      [&](int process) {
+        artifact::removeTemporaries(options.output, process);
+      },
       crashed);
 }
 

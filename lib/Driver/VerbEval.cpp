@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Driver/Handles.h"
+#include "lib/Driver/Tensors.h"
 #include "lib/Driver/Verbs.h"
 #include "lib/Weights/SafetensorsFile.h"
 
@@ -78,37 +79,20 @@ private:
 };
 } // namespace
 
-static Ids readIntegers(const weights::SafetensorsFile &file,
-                        const weights::TensorInfo &tensor, size_t rank) {
-  if (tensor.dtype != weights::DType::I32 || tensor.shape.size() != rank)
-    throw Failure{1, "MOE0142",
-                  file.path() + ": tensor '" + tensor.name + "' is " +
-                      std::string(weights::name(tensor.dtype)) + " of rank " +
-                      std::to_string(tensor.shape.size()) +
-                      "; expected I32 of rank " + std::to_string(rank)};
-  Ids values(tensor.numElements());
-  std::memcpy(values.data(), file.bytes(tensor).data(), tensor.numBytes());
-  return values;
-}
-
 static Rows readRows(const std::string &path) {
-  auto file = weights::SafetensorsFile::open(path);
-  if (!file)
-    throw Failure{1, "MOE0110", file.status().message()};
-  const weights::TensorInfo *tokens = file->find("tokens");
-  if (!tokens)
-    throw Failure{1, "MOE0111", path + ": has no tensor 'tokens'"};
+  weights::SafetensorsFile file = openTensors(path);
+  const weights::TensorInfo &tokens = findTensor(file, "tokens");
   Rows rows;
-  rows.ids = readIntegers(*file, *tokens, 2);
-  rows.count = tokens->shape[0];
-  rows.length = tokens->shape[1];
+  rows.ids = readIntegers(file, tokens, 2);
+  rows.count = tokens.shape[0];
+  rows.length = tokens.shape[1];
   if (rows.count == 0 || rows.length < 2)
     throw Failure{1, "MOE0143",
                   path + ": tensor 'tokens' is [" + std::to_string(rows.count) +
                       ", " + std::to_string(rows.length) +
                       "]; at least one row of two tokens is needed"};
-  if (const weights::TensorInfo *domain = file->find("domain")) {
-    rows.domains = readIntegers(*file, *domain, 1);
+  if (const weights::TensorInfo *domain = file.find("domain")) {
+    rows.domains = readIntegers(file, *domain, 1);
     if (rows.domains.size() != rows.count)
       throw Failure{1, "MOE0143",
                     path + ": tensor 'domain' has " +

@@ -4,12 +4,16 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/Driver/Drawing.h"
 #include "lib/Driver/Handles.h"
 #include "lib/Driver/Verbs.h"
 #include "lib/Import/Import.h"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 using namespace moec;
@@ -109,12 +113,48 @@ static void printText(Console &console, const ModelSummary &model) {
                        bytesText(model.stateBytes).c_str()));
 }
 
-static int inspectCheckpoint(const std::string &path,
-                             const importer::ImportOptions &options,
-                             Command &command) {
+namespace {
+struct InspectOptions {
+  std::string path, html, experts;
+  bool checkFiles = false;
+  importer::ImportOptions import;
+};
+} // namespace
+
+static void writePage(const std::string &path, const std::string &text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (file)
+    return;
+  bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+  std::string reason = std::strerror(errno);
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(path, ignored))
+    std::filesystem::remove(path, ignored);
+  throw Failure{full ? 4 : 1, full ? "MOE0402" : "MOE0130",
+                path + ": cannot be written: " + reason};
+}
+
+static void drawCheckpoint(const InspectOptions &options,
+                           const ModelSummary &model) {
+  std::optional<ExpertCounts> counts;
+  if (!options.experts.empty())
+    counts = countExperts(options.experts, model);
+  std::filesystem::path path = std::filesystem::absolute(options.path);
+  if (path.filename().empty())
+    path = path.parent_path();
+  writePage(options.html,
+            drawPage(path.filename().string(), model,
+                     outlineCheckpoint(options.path, options.import),
+                     counts ? &*counts : nullptr));
+}
+
+static int inspectCheckpoint(const InspectOptions &options, Command &command) {
   Console &console = command.console;
   importer::Diagnostics diagnostics;
-  ModelSummary model = importer::inspectCheckpoint(path, options, diagnostics);
+  ModelSummary model =
+      importer::inspectCheckpoint(options.path, options.import, diagnostics);
   for (const importer::Diagnostic &diagnostic : diagnostics.list()) {
     if (diagnostic.severity == importer::Severity::Error)
       console.diagnose("error", diagnostic.code, diagnostic.message);
@@ -132,6 +172,8 @@ static int inspectCheckpoint(const std::string &path,
     for (const std::string &item : model.unsupported)
       console.print("  " + item + "\n");
   }
+  if (!options.html.empty() && !model.family.empty())
+    drawCheckpoint(options, model);
   return diagnostics.exitCode();
 }
 
@@ -195,12 +237,7 @@ static bool isArtifact(const std::filesystem::path &path) {
 }
 
 void driver::addInspectVerb(CLI::App &app, Command &command) {
-  struct Options {
-    std::string path;
-    bool checkFiles = false;
-    importer::ImportOptions import;
-  };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectOptions>();
   CLI::App *verb = app.add_subcommand(
       "inspect", "Say what a checkpoint or an artifact holds");
   verb->add_option("path", options->path,
@@ -208,14 +245,23 @@ void driver::addInspectVerb(CLI::App &app, Command &command) {
       ->required();
   verb->add_flag("--check", options->checkFiles,
                  "of an artifact: compare all checksums");
+  auto *html = verb->add_option(
+      "--html", options->html,
+      "of a checkpoint: also write a page with its graph, routers and bytes");
+  verb->add_option("--experts", options->experts,
+                   "a file of `moec run --experts`, whose choices the page "
+                   "shows")
+      ->needs(html);
   addImportOptions(*verb, options->import);
   addFormat(*verb, command);
   onRun(*verb, command, [options, &command] {
+    if (isArtifact(options->path) && !options->html.empty())
+      throw Failure{2, "MOE0206", "--html: only checkpoints are drawn"};
     if (isArtifact(options->path))
       return inspectArtifact(options->path, options->checkFiles, command);
     if (options->checkFiles)
       throw Failure{2, "MOE0206", "--check: only artifacts have checksums"};
-    return inspectCheckpoint(options->path, options->import, command);
+    return inspectCheckpoint(*options, command);
   });
 }
 

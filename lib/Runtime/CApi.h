@@ -18,10 +18,9 @@
 #include "lib/Runtime/Sampler.h"
 #include "lib/Runtime/Session.h"
 #include "lib/Runtime/Status.h"
+#include "lib/Runtime/Structs.h"
 #include "lib/Runtime/Tokenizer.h"
 
-#include <algorithm>
-#include <cstring>
 #include <memory>
 #include <new>
 #include <string>
@@ -72,35 +71,18 @@ inline Status isNull(const char *name) {
   return Status(MOEC_E_ARGUMENT, std::string(name) + " is null");
 }
 
-/// Copies a struct of the caller's version into one of this version. Null
-/// stands for all defaults.
-template <typename T> Status readStruct(const T *given, T &options) {
-  std::memset(&options, 0, sizeof(T));
-  if (!given)
-    return Status();
-  size_t size = given->struct_size;
-  if (size < sizeof(size_t) || size > (size_t(1) << 16))
-    return Status(MOEC_E_ARGUMENT, "struct_size is " + std::to_string(size) +
-                                       ", set it to the sizeof of the struct");
-  const char *bytes = reinterpret_cast<const char *>(given);
-  for (size_t i = sizeof(T); i < size; ++i)
-    if (bytes[i] != 0)
-      return Status(MOEC_E_ARGUMENT,
-                    "an option is set that this version of the library, " +
-                        std::string(moec_version()) + ", does not know");
-  std::memcpy(&options, given, std::min(size, sizeof(T)));
-  return Status();
+/// The status for a complaint of Structs.h.
+inline Status complained(std::string complaint) {
+  return complaint.empty() ? Status()
+                           : Status(MOEC_E_ARGUMENT, std::move(complaint));
 }
 
-/// Copies a result into a struct of the caller's version.
+template <typename T> Status readStruct(const T *given, T &options) {
+  return complained(copyOptions(given, options, moec_version()));
+}
+
 template <typename T> Status writeStruct(T result, T *given) {
-  size_t size = given->struct_size;
-  if (size < sizeof(size_t))
-    return Status(MOEC_E_ARGUMENT, "struct_size is " + std::to_string(size) +
-                                       ", set it to the sizeof of the struct");
-  result.struct_size = size;
-  std::memcpy(static_cast<void *>(given), &result, std::min(size, sizeof(T)));
-  return Status();
+  return complained(copyResult(result, given));
 }
 
 } // namespace moec::runtime
