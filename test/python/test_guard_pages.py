@@ -1,0 +1,53 @@
+"""A whole step with guard pages around weights, arena, state, block table, inputs and outputs: generated code
+touches nothing else, and computes what the runtime computes, whatever the memory held before."""
+
+import pathlib
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import FIXTURES
+
+SCRIPT = pathlib.Path(__file__).with_name("guarded_step.py")
+# Tokens of each sequence: one, odd numbers, a ragged mix, and as many as tiles and blocks have and more.
+LENGTHS = [[1], [3], [2, 1, 5], [17], [33, 1, 31], [64], [97]]
+
+
+def cases(artifact):
+    import moec
+    model = moec.Model(artifact)
+    draw = np.random.default_rng(7)
+    for lengths in LENGTHS:
+        tokens = [draw.integers(0, model.vocabulary, length) for length in lengths]
+        session = model.session(threads=1)
+        logits = np.array(session.step(list(enumerate(tokens)), rows="all"))
+        total = sum(lengths)
+        for rows in ([], [total - 1], range(total)):
+            rows = np.array(rows, np.int32)
+            yield {"tokens": tokens, "rows": rows, "logits": logits.reshape(total, -1)[rows]}
+
+
+@pytest.mark.parametrize("side", ["after", "before"])
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+@pytest.mark.parametrize("name", ["qwen2_moe-a", "olmoe-b", "mixtral-b"])
+def test_step(compiled, tmp_path, name, dtype, side):
+    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", "cpu", "--max-sequences", "3")
+    recorded = tmp_path / "cases"
+    recorded.write_bytes(pickle.dumps(list(cases(artifact))))
+    done = subprocess.run([sys.executable, SCRIPT, artifact, recorded, side], capture_output=True,
+                          text=True)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+# An arena that is not all where it should be.
+@pytest.mark.parametrize("side, moved", [("after", "+ 64"), ("before", "- 64")])
+def test_a_guard_page_ends_the_process(compiled, tmp_path, side, moved):
+    artifact = compiled(FIXTURES / "olmoe-b", "--dtype", "f32", "--target", "cpu", "--max-sequences", "3")
+    recorded = tmp_path / "cases"
+    recorded.write_bytes(pickle.dumps(list(cases(artifact))[:1]))
+    script = tmp_path / "moved.py"
+    script.write_text(SCRIPT.read_text().replace("arena.address", f"arena.address {moved}"))
+    done = subprocess.run([sys.executable, script, artifact, recorded, side], capture_output=True)
+    assert done.returncode == -11
