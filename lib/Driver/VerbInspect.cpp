@@ -26,6 +26,8 @@ static std::string layerText(const LayerSummary &layer) {
   std::string text = layer.router.empty() ? "dense" : layer.router;
   if (layer.window)
     text += ", window " + std::to_string(layer.window);
+  if (!layer.mixer.empty())
+    text += ", " + layer.mixer;
   return text;
 }
 
@@ -33,7 +35,8 @@ static json layerJson(const LayerSummary &layer) {
   return {{"router", layer.router},
           {"experts", layer.experts},
           {"experts_per_token", layer.expertsPerToken},
-          {"window", layer.window}};
+          {"window", layer.window},
+          {"mixer", layer.mixer}};
 }
 
 static json toJson(const ModelSummary &model) {

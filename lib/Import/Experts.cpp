@@ -166,8 +166,9 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   result->k = k;
   moe::TapOp::create(builder, loc(), result->ids, "layers.{layer}.experts",
                      /*always=*/true);
-  *frame().summary = {attr->inWords(inputs), experts, k,
-                      frame().summary->window};
+  frame().summary->router = attr->inWords(inputs);
+  frame().summary->experts = experts;
+  frame().summary->expertsPerToken = k;
   return ObjectRef(result);
 }
 

@@ -55,6 +55,7 @@ struct LayerSummary {
   int64_t experts = 0;
   int64_t expertsPerToken = 0;
   int64_t window = 0; ///< 0: attention to the whole sequence.
+  std::string mixer;  ///< In words, empty for attention.
 };
 
 /// What one can know of a model without compiling it.

@@ -73,6 +73,10 @@ std::optional<Datum> ModuleBuilder::shortConv(Arguments arguments) {
   }
   if (!filter)
     return std::nullopt;
+  // Where it only prepares the inputs of another mixer, that one counts.
+  if (frame().summary->mixer.empty())
+    frame().summary->mixer =
+        "short convolution over " + std::to_string(length) + " positions";
   auto [offsets, slots] = sequences();
   mlir::Value empty = emptyRows(x->width);
   auto conv =
@@ -110,6 +114,8 @@ std::optional<Datum> ModuleBuilder::gatedDelta(Arguments arguments) {
       return std::nullopt;
     inputs.push_back(*value);
   }
+  frame().summary->mixer =
+      "gated delta rule of " + std::to_string(heads) + " heads";
   auto [offsets, slots] = sequences();
   mlir::Value empty = emptyRows(v->width);
   int64_t columns =

@@ -8,23 +8,27 @@
 // give the same bytes.
 //
 // Idea: between the chunks of 32 absolute positions S stays as it is, and what
-// a chunk's tokens add to it is kept beside it: their k, their additions u and
-// the sums of decays G since the chunk's beginning. For a token t of the chunk,
-//   u_t = beta_t (v_t - exp(G_t) k_t S - sum over i < t of
-//                 exp(G_t - G_i) (k_t . k_i) u_i),
-//   y_t = exp(G_t) q_t S + sum over i <= t of exp(G_t - G_i) (q_t . k_i) u_i.
+// a chunk's tokens add to it is kept beside it: their k and their additions u.
+// With D(i, t) the sum of the decays of the tokens from i to t, and 0 the
+// chunk's first one, for a token t of the chunk
+//   u_t = beta_t (v_t - exp(D(0, t)) k_t S - sum over i < t of
+//                 exp(D(i + 1, t)) (k_t . k_i) u_i),
+//   y_t = exp(D(0, t)) q_t S + sum over i <= t of
+//         exp(D(i + 1, t)) (q_t . k_i) u_i.
 // Only the sums over i go from token to token; the products with S and with the
-// k of the chunk are register tiles over the tokens of a step.
+// k of the chunk are register tiles over the tokens of a step. The sums of
+// decays are kept one by one: as differences of sums from the beginning they
+// would lose what a strong decay before them takes.
 //
 // Steps of a task, which has one head of one sequence, for each chunk that the
 // step touches:
-// 1. put k, G and, for the tiles, rows k_t and q_t side by side;
+// 1. put k beside S and, for the tiles, rows k_t and q_t side by side;
 // 2. rows times S, rows times the chunk's k;
-// 3. token by token, u_t and y_t;
-// 4. at the chunk's end, S becomes exp(G_31) S + sum over i of
-//    exp(G_31 - G_i) k_i u_i.
-// Each number is one chain of multiply-adds in ascending order, whatever the
-// tile, and all that it depends on is the sequence up to its token.
+// 3. token by token, the sums of decays, u_t and y_t;
+// 4. at the chunk's end, S becomes exp(D(0, 31)) S + sum over i of
+//    exp(D(i + 1, 31)) k_i u_i.
+// Each number is one chain in ascending order, whatever the tile, and all that
+// it depends on is the sequence up to its token.
 //
 // Cost: a prompt reads S from the second-level cache once for the rows of a
 // tile and writes it once for a chunk; one token reads S once.
@@ -59,7 +63,7 @@ static constexpr int64_t kChunk = nn::GatedDeltaOp::chunk;
 static constexpr int64_t kTaskBytes = 192 * 1024;
 
 static int64_t bytesOfTask(int64_t key, int64_t value) {
-  return 4 * (2 * kChunk * (key + value + kChunk) + kChunk);
+  return 4 * (2 * kChunk * (key + value + kChunk) + kChunk + 1);
 }
 
 namespace {
@@ -79,7 +83,7 @@ public:
         rows(b.stackBuffer({2 * kChunk, key})),
         products(b.stackBuffer({2 * kChunk, value})),
         scores(b.stackBuffer({2 * kChunk, kChunk})),
-        factors(b.stackBuffer({kChunk})) {}
+        factors(b.stackBuffer({kChunk + 1})) {}
 
   void clear();
   void build(Piece piece);
@@ -107,6 +111,7 @@ private:
     return inState(key * value + kChunk * key,
                    b.add(b.mul(token, value), column));
   }
+  /// D(i, t) for the token t that came last.
   Values decays(Value token) {
     return inState(key * value + kChunk * (key + value), token);
   }
@@ -120,7 +125,7 @@ private:
                 Values sums, Element element, Vector vector);
   void multiply(Value count, int64_t steps, Value to, Vector vector);
   void append(Piece piece);
-  Value decayFactors(Value token);
+  void decay(Value token, Value place);
   void finishToken(Value index, Value token, Value place);
   void finishChunk();
 
@@ -138,7 +143,7 @@ private:
   Value rows;     // [2 i] is k of the i-th token of the piece, [2 i + 1] its q
   Value products; // rows times S
   Value scores;   // rows times the k of the chunk
-  Value factors;  // exp(G_t - G_i)
+  Value factors;  // exp(D(i, t)) for all i, and 1 for i = t + 1
 };
 } // namespace
 
@@ -230,17 +235,8 @@ void DeltaBuilder::clear() {
 
 /// Puts what a piece brings where the later steps want it.
 void DeltaBuilder::append(Piece piece) {
-  Value begins = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, piece.from,
-                                       b.index(0));
-  Value before = b.max(b.sub(piece.from, b.index(1)), b.index(0));
-  Value sum =
-      arith::SelectOp::create(b, begins, b.f32(0.0), loadState(decays(before)));
-  b.forLoop(piece.from, piece.to, 1, sum, [&](Value place, ValueRange carried) {
+  b.forLoop(piece.from, piece.to, 1, [&](Value place) {
     Value index = b.sub(place, piece.from), token = b.add(piece.token, index);
-    Value decay =
-        memref::LoadOp::create(b, op.getDecay(), ValueRange{token, head});
-    Value sum = arith::AddFOp::create(b, carried[0], decay);
-    memref::StoreOp::create(b, sum, op.getState(), decays(place));
     Value column = b.mul(keyHead, key), row = b.mul(index, 2);
     b.forChunks(key, 1, [&](Value at, int64_t size) {
       Value k = b.load(op.getK(), {token, b.add(column, at)}, size);
@@ -251,30 +247,34 @@ void DeltaBuilder::append(Piece piece) {
       b.store(b.load(op.getQ(), {token, b.add(column, at)}, size), rows,
               {b.add(row, 1), at});
     });
-    return Values{sum};
   });
 }
 
-/// exp(G_t - G_i) for all i, of which those after t mean nothing; exp(G_t).
-Value DeltaBuilder::decayFactors(Value token) {
-  Value sum = loadState(decays(token));
-  Value sums = b.broadcast(sum, b.lanes);
+/// Brings the sums of decays up to a token, and the factors. Those of later
+/// tokens mean nothing.
+void DeltaBuilder::decay(Value token, Value place) {
+  Value decay =
+      memref::LoadOp::create(b, op.getDecay(), ValueRange{token, head});
   b.forChunks(kChunk, 4, [&](Value at, int64_t size) {
-    Value earlier = b.load(op.getState(), decays(at), size);
-    b.store(
-        exponential(arith::SubFOp::create(b, b.broadcast(sum, size), earlier)),
-        factors, at);
+    Value sums = b.load(op.getState(), decays(at), size);
+    b.store(arith::AddFOp::create(b, sums, b.broadcast(decay, size)),
+            op.getState(), decays(at));
   });
-  return vector::ExtractOp::create(b, exponential(sums), ArrayRef<int64_t>{0});
+  memref::StoreOp::create(b, decay, op.getState(), decays(place));
+  b.forChunks(kChunk, 4, [&](Value at, int64_t size) {
+    b.store(exponential(b.load(op.getState(), decays(at), size)), factors, at);
+  });
+  memref::StoreOp::create(b, b.f32(1.0), factors, b.add(place, 1));
 }
 
 /// u and y of the token at `place` of the chunk, which is the piece's token of
 /// this index.
 void DeltaBuilder::finishToken(Value index, Value token, Value place) {
   Value ofK = b.mul(index, 2), ofQ = b.add(ofK, 1);
-  Value decay = decayFactors(place);
+  decay(token, place);
+  Value ofMatrix = memref::LoadOp::create(b, factors, b.index(0));
   b.forChunks(kChunk, 4, [&](Value at, int64_t size) {
-    Value factor = b.load(factors, at, size);
+    Value factor = b.load(factors, b.add(at, 1), size);
     for (Value row : {ofK, ofQ})
       b.store(arith::MulFOp::create(b, b.load(scores, {row, at}, size), factor),
               scores, {row, at});
@@ -290,8 +290,8 @@ void DeltaBuilder::finishToken(Value index, Value token, Value place) {
     };
     for (Value row : {ofK, ofQ})
       for (const Chunk &chunk : columns.vectors)
-        sums.push_back(
-            scaled(b.load(products, {row, column(chunk)}, chunk.size), decay));
+        sums.push_back(scaled(
+            b.load(products, {row, column(chunk)}, chunk.size), ofMatrix));
     sums = b.forLoop(
         b.index(0), place, 1, sums, [&](Value earlier, ValueRange carried) {
           Values next, vectors;
@@ -321,12 +321,12 @@ void DeltaBuilder::finishToken(Value index, Value token, Value place) {
   });
 }
 
-/// Adds a complete chunk to S.
+/// Adds a complete chunk to S; the factors are those of its last token.
 void DeltaBuilder::finishChunk() {
-  Value decay = decayFactors(b.index(kChunk - 1));
+  Value ofMatrix = memref::LoadOp::create(b, factors, b.index(0));
   // The products are done with; decayed additions take their place.
   b.forLoop(b.index(0), b.index(kChunk), 1, [&](Value token) {
-    Value factor = memref::LoadOp::create(b, factors, token);
+    Value factor = memref::LoadOp::create(b, factors, b.add(token, 1));
     b.forChunks(value, 4, [&](Value at, int64_t size) {
       Value u = b.load(op.getState(), additions(token, at), size);
       b.store(scaled(u, factor), products, {token, at});
@@ -347,7 +347,7 @@ void DeltaBuilder::finishChunk() {
           sums.push_back(
               scaled(b.load(op.getState(), place(i),
                             columns.vectors[i % columns.vectors.size()].size),
-                     decay));
+                     ofMatrix));
         sums = chains(
             rowCount, columns, kChunk, sums,
             [&](int64_t r, Value step) {

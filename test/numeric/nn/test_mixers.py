@@ -79,6 +79,8 @@ class Delta(NamedTuple):
 
         v = random.normal(size=(tokens, self.heads * self.value))
         decay = -random.exponential(0.3, size=(tokens, self.heads))
+        # Now and then a token forgets everything before it.
+        decay[random.uniform(size=decay.shape) < 0.1] *= 300
         beta = random.uniform(size=(tokens, self.heads))
         parts = [unit(), unit(), v, decay, beta]
         return [part.astype(np.float32) for part in parts]
