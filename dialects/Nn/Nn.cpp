@@ -245,7 +245,8 @@ LogicalResult JoinHeadsOp::verify() {
       return emitOpError("input ")
              << i << " must have 1 or " << heads << " heads of " << size
              << " elements, got a width of " << dim(in, 1);
-    if (offset < 0 || count < 1 || offset > size - count)
+    int64_t taken = size == 1 ? 1 : count; // A single element is repeated.
+    if (offset < 0 || count < 1 || offset > size - taken)
       return emitOpError("takes ") << count << " elements from " << offset
                                    << " on of heads of " << size;
     width += count;

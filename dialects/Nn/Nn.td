@@ -138,7 +138,8 @@ def Nn_JoinHeadsOp : Nn_ComputeOp<"join_heads", [AttrSizedOperandSegments]> {
   let summary = "rows whose heads are put together from parts of other heads";
   let description = [{
     Head h of the output has, one after another, for every input i, `counts[i]` elements from `offsets[i]` on of head h of that
-    input, whose heads have `sizes[i]` elements. An input of a single head lends it to every head of the output.
+    input, whose heads have `sizes[i]` elements. An input of a single head lends it to every head of the output; one whose heads have
+    a single element repeats that `counts[i]` times.
 
     ins: each [T, heads * size] or [T, size]; outs: [T, heads * sum of counts].
   }];

@@ -63,6 +63,12 @@ std::optional<Datum> moec::importer::arithmetic(const std::string &op,
   const auto *rightText = right.as<std::string>();
   if (op == "+" && leftText && rightText)
     return *leftText + *rightText;
+  const List *leftList = left.as<List>(), *rightList = right.as<List>();
+  if (op == "+" && leftList && rightList) {
+    std::vector<Datum> joined = **leftList;
+    joined.insert(joined.end(), (*rightList)->begin(), (*rightList)->end());
+    return std::make_shared<const std::vector<Datum>>(std::move(joined));
+  }
   if (!left.isNumber() || !right.isNumber()) {
     error = "'" + op + "' needs numbers, got " + toText(left) + " and " +
             toText(right);
@@ -124,8 +130,31 @@ static const PlainFunction *find(const PlainFunction (&table)[N],
   return it == std::end(table) ? nullptr : it;
 }
 
+namespace {
+struct TypeTest {
+  std::string_view name;
+  bool (*holds)(const Datum &);
+};
+} // namespace
+
+static constexpr TypeTest typeTests[] = {
+    {"is_list", [](const Datum &x) { return x.as<List>() != nullptr; }},
+    {"is_int", [](const Datum &x) { return x.as<int64_t>() != nullptr; }},
+    {"is_bool", [](const Datum &x) { return x.as<bool>() != nullptr; }},
+    {"is_string",
+     [](const Datum &x) { return x.as<std::string>() != nullptr; }},
+};
+
+static const TypeTest *findTest(std::string_view name) {
+  auto it =
+      std::find_if(std::begin(typeTests), std::end(typeTests),
+                   [&](const TypeTest &each) { return each.name == name; });
+  return it == std::end(typeTests) ? nullptr : it;
+}
+
 bool moec::importer::isPlainFunction(std::string_view name) {
-  return name == "len" || name == "min" || name == "max" || name == "abs" ||
+  return name == "len" || name == "text" || name == "split" || findTest(name) ||
+         name == "min" || name == "max" || name == "abs" ||
          find(realFunctions, name) || find(integerFunctions, name);
 }
 
@@ -157,12 +186,41 @@ static std::optional<Datum> toInteger(double value, std::string &error) {
   return std::nullopt;
 }
 
+/// The parts of a text between separators.
+static std::optional<Datum> split(const Arguments &arguments,
+                                  std::string &error) {
+  const auto &given = arguments.positional;
+  const auto *text = given.size() == 2 ? given[0].as<std::string>() : nullptr;
+  const auto *mark = given.size() == 2 ? given[1].as<std::string>() : nullptr;
+  if (!text || !mark || mark->empty()) {
+    error = "needs a string and a separator";
+    return std::nullopt;
+  }
+  std::vector<Datum> parts;
+  size_t begin = 0;
+  for (size_t at = text->find(*mark); at != std::string::npos;
+       at = text->find(*mark, begin)) {
+    parts.emplace_back(text->substr(begin, at - begin));
+    begin = at + mark->size();
+  }
+  parts.emplace_back(text->substr(begin));
+  return std::make_shared<const std::vector<Datum>>(std::move(parts));
+}
+
 static std::optional<Datum> callUnary(std::string_view name, const Datum &value,
                                       std::string &error) {
+  if (const TypeTest *test = findTest(name))
+    return test->holds(value);
+  if (name == "text") {
+    const auto *text = value.as<std::string>();
+    return text ? *text : toText(value);
+  }
   if (name == "len") {
     if (const List *list = value.as<List>())
       return static_cast<int64_t>((*list)->size());
-    error = "needs a list, got " + toText(value);
+    if (const auto *text = value.as<std::string>())
+      return static_cast<int64_t>(text->size());
+    error = "needs a list or a string, got " + toText(value);
     return std::nullopt;
   }
   if (!value.isNumber()) {
@@ -190,6 +248,8 @@ bool moec::importer::callPlainFunction(std::string_view name,
     error = "has no named parameters";
   } else if (name == "min" || name == "max") {
     result = extremum(name == "max", arguments, error);
+  } else if (name == "split") {
+    result = split(arguments, error);
   } else if (arguments.positional.size() != 1) {
     error =
         "takes 1 argument, got " + std::to_string(arguments.positional.size());

@@ -99,6 +99,27 @@ std::optional<Datum> ModuleBuilder::joinHeads(Arguments arguments) {
   return leaf(joined->getResult(0));
 }
 
+std::optional<Datum> ModuleBuilder::repeat(Arguments arguments) {
+  CallArguments a("repeat", {"x", "times"}, std::move(arguments), evaluator);
+  RowsRef x = a.rows("x");
+  int64_t times = a.integer("times");
+  if (!a.failed() && times < 1)
+    a.fail("needs a number of times of at least 1, got " +
+           std::to_string(times));
+  if (a.failed())
+    return std::nullopt;
+  auto rows = emit(x);
+  if (!rows)
+    return std::nullopt;
+  if (times == 1)
+    return leaf(*rows);
+  mlir::Value empty = emptyRows(x->width * times);
+  auto repeated = nn::JoinHeadsOp::create(
+      builder, loc(), TypeRange{empty.getType()}, *rows, empty, x->width,
+      /*sizes=*/1, /*offsets=*/0, /*counts=*/times);
+  return leaf(repeated->getResult(0));
+}
+
 //===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//

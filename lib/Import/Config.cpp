@@ -19,13 +19,17 @@ using namespace moec::importer;
 Config::Config(Json json, std::string file, const Family &family,
                Diagnostics &diagnostics)
     : document(std::move(json)), file(std::move(file)), description(family),
-      diagnostics(diagnostics) {}
+      diagnostics(diagnostics) {
+  for (const auto &[name, key] : family.keys)
+    if (dependsOnLayer(family, {name}))
+      byLayer.insert(name);
+}
 
 //===----------------------------------------------------------------------===//
 // Declared keys
 //===----------------------------------------------------------------------===//
 
-std::string_view moec::importer::describe(KeyType type) {
+static std::string_view nameOf(KeyType type) {
   switch (type) {
   case KeyType::Integer:
     return "an integer";
@@ -39,55 +43,55 @@ std::string_view moec::importer::describe(KeyType type) {
     return "a list of integers";
   case KeyType::Floats:
     return "a list of numbers";
+  case KeyType::Booleans:
+    return "a list of true and false";
   case KeyType::Strings:
     return "a list of strings";
-  case KeyType::TokenIds:
-    return "an integer or a list of integers";
   }
   return "a value";
+}
+
+std::string moec::importer::describe(const std::vector<KeyType> &types) {
+  std::string text;
+  for (KeyType type : types)
+    text += (text.empty() ? "" : " or ") + std::string(nameOf(type));
+  return text;
 }
 
 static bool isListOf(const Json &json, bool (*is)(const Json &)) {
   return json.is_array() && std::all_of(json.begin(), json.end(), is);
 }
 
-std::optional<Datum> moec::importer::convert(const Json &json, KeyType type) {
-  auto isInteger = [](const Json &each) { return each.is_number_integer(); };
-  auto isNumber = [](const Json &each) { return each.is_number(); };
-  auto isString = [](const Json &each) { return each.is_string(); };
-  bool fits = false;
+static bool fits(const Json &json, KeyType type) {
   switch (type) {
   case KeyType::Integer:
-    fits = isInteger(json);
-    break;
+    return json.is_number_integer();
   case KeyType::Float:
-    fits = json.is_number();
-    break;
+    return json.is_number();
   case KeyType::Boolean:
-    fits = json.is_boolean();
-    break;
+    return json.is_boolean();
   case KeyType::String:
-    fits = json.is_string();
-    break;
+    return json.is_string();
   case KeyType::Integers:
-    fits = isListOf(json, isInteger);
-    break;
+    return isListOf(json, [](const Json &x) { return x.is_number_integer(); });
   case KeyType::Floats:
-    fits = isListOf(json, isNumber);
-    break;
+    return isListOf(json,
+                    [](const Json &x) { return x.is_number() || x.is_null(); });
+  case KeyType::Booleans:
+    return isListOf(json, [](const Json &x) { return x.is_boolean(); });
   case KeyType::Strings:
-    fits = isListOf(json, isString);
-    break;
-  case KeyType::TokenIds:
-    fits = isInteger(json) || isListOf(json, isInteger);
-    break;
+    return isListOf(json, [](const Json &x) { return x.is_string(); });
   }
+  return false;
+}
+
+std::optional<Datum>
+moec::importer::convert(const Json &json, const std::vector<KeyType> &types) {
   Datum value;
-  if (!fits || !toValue(json, value))
-    return std::nullopt;
-  if (type == KeyType::Float)
-    return value.number();
-  return value;
+  for (KeyType type : types)
+    if (fits(json, type) && toValue(json, value))
+      return type == KeyType::Float ? Datum(value.number()) : value;
+  return std::nullopt;
 }
 
 /// The value at a path with dots, or null (the pointer) where there is none.
@@ -107,16 +111,56 @@ static const Json *at(const Json &root, std::string_view path) {
   }
 }
 
-static constexpr std::string_view kLayer = "{layer}";
+/// Whether a place has parts in braces.
+static bool isFilledIn(const std::string &path) {
+  return path.find('{') != std::string::npos;
+}
 
-std::optional<Config::Found> Config::find(const Key &key,
-                                          std::optional<int64_t> layer) {
+/// The place with the parts in braces filled in; empty when one is null.
+std::optional<std::string> Config::fillIn(std::string path, const Key &key,
+                                          Evaluator &evaluator) {
+  for (const std::string &name : namesInBraces(path)) {
+    Expression part;
+    part.kind = Expression::Kind::Name;
+    part.text = name;
+    auto value =
+        evaluator.evaluate(part, description.file + ", key " + key.name);
+    if (!value)
+      return std::nullopt;
+    if (value->isNull())
+      return "";
+    const auto *text = value->as<std::string>();
+    if (!text && !value->as<int64_t>())
+      return evaluator.fail(description.file + ", key " + key.name + ": {" +
+                            name +
+                            "} must be a string, an integer or null, got " +
+                            toText(*value));
+    path.replace(path.find('{'), name.size() + 2,
+                 text ? *text : toText(*value));
+  }
+  return path;
+}
+
+/// What a place with parts in braces says goes before what the others say.
+std::optional<Config::Found> Config::findByLayer(const Key &key,
+                                                 Evaluator &evaluator) {
+  for (const std::string &path : key.from) {
+    if (!isFilledIn(path))
+      continue;
+    auto filled = fillIn(path, key, evaluator);
+    if (!filled)
+      return std::nullopt;
+    const Json *value = filled->empty() ? nullptr : at(document, *filled);
+    if (value && !value->is_null())
+      return Found{value, *filled};
+  }
+  return find(key);
+}
+
+std::optional<Config::Found> Config::find(const Key &key) {
   Found found{nullptr, ""};
-  for (std::string path : key.from) {
-    size_t mark = path.find(kLayer);
-    if (mark != std::string::npos && layer)
-      path.replace(mark, kLayer.size(), std::to_string(*layer));
-    const Json *value = at(document, path);
+  for (const std::string &path : key.from) {
+    const Json *value = isFilledIn(path) ? nullptr : at(document, path);
     if (!value || value->is_null())
       continue;
     if (found.value && *found.value != *value)
@@ -146,9 +190,14 @@ bool Config::inRange(const Key &key, const Found &found, const Datum &value) {
                       what + " is not supported; supported: " + list);
     return false;
   }
-  if (!value.isNumber())
-    return true;
-  double number = value.number();
+  if (const List *list = value.as<List>())
+    return std::all_of((*list)->begin(), (*list)->end(), [&](const Datum &x) {
+      return !x.isNumber() || isWithin(key, what, x.number());
+    });
+  return !value.isNumber() || isWithin(key, what, value.number());
+}
+
+bool Config::isWithin(const Key &key, const std::string &what, double number) {
   if (key.min && !(number >= *key.min)) {
     diagnostics.error(code::valueOutOfRange, what +
                                                  " is below the minimum of " +
@@ -164,11 +213,11 @@ bool Config::inRange(const Key &key, const Found &found, const Datum &value) {
 }
 
 std::optional<Datum> Config::read(const Key &key, const Found &found) {
-  auto value = convert(*found.value, key.type);
+  auto value = convert(*found.value, key.types);
   if (!value)
     return diagnostics.error(code::illTypedKey,
                              file + ": " + found.path + " must be " +
-                                 std::string(describe(key.type)) + ", got " +
+                                 describe(key.types) + ", got " +
                                  toText(*found.value));
   if (!inRange(key, found, *value))
     return std::nullopt;
@@ -178,8 +227,6 @@ std::optional<Datum> Config::read(const Key &key, const Found &found) {
 bool Config::checkPresent() {
   bool good = true;
   for (const auto &[name, key] : description.keys) {
-    if (key.isOfLayer)
-      continue;
     auto found = find(key);
     if (found && !found->value)
       continue;
@@ -187,7 +234,8 @@ bool Config::checkPresent() {
     if (found)
       value = read(key, *found);
     good &= value.has_value();
-    known[name] = std::move(value);
+    if (!std::any_of(key.from.begin(), key.from.end(), isFilledIn))
+      known[name] = std::move(value);
   }
   return good;
 }
@@ -202,44 +250,28 @@ std::optional<Datum> Config::readDefault(const Key &key, Evaluator &evaluator) {
     return diagnostics.error(code::missingKey,
                              file + ": " + key.from[0] + " is missing" + also +
                                  (also.empty() ? "" : ")") + "; it must be " +
-                                 std::string(describe(key.type)));
+                                 describe(key.types));
   }
   auto value =
       evaluator.evaluate(*key.fallback, description.file + ", key " + key.name);
-  if (value && key.type == KeyType::Float && value->isNumber())
+  if (value && value->isNumber() &&
+      std::find(key.types.begin(), key.types.end(), KeyType::Float) !=
+          key.types.end())
     return value->number();
   return value;
 }
 
-std::optional<Datum> Config::getOfLayer(const Key &key, Evaluator &evaluator,
-                                        std::optional<int64_t> layer) {
-  if (!layer)
-    return evaluator.fail("'" + key.name +
-                          "' has a value for each layer, and is used outside "
-                          "of layers");
-  // What is remembered once must not depend on the layer that came first.
-  if (!pending.empty())
-    return evaluator.fail("the default of key '" + *pending.begin() +
-                          "' depends on '" + key.name +
-                          "', which has a value for each layer");
-  auto found = find(key, layer);
-  if (!found)
-    return std::nullopt;
-  return found->value ? read(key, *found) : readDefault(key, evaluator);
-}
-
-std::optional<Datum> Config::get(const std::string &name, Evaluator &evaluator,
-                                 std::optional<int64_t> layer) {
-  const Key &key = description.keys.at(name);
-  if (key.isOfLayer)
-    return getOfLayer(key, evaluator, layer);
+std::optional<Datum> Config::get(const std::string &name,
+                                 Evaluator &evaluator) {
   auto it = known.find(name);
-  if (it != known.end())
+  if (it != known.end() && !byLayer.count(name))
     return it->second;
   if (!pending.insert(name).second)
-    return evaluator.fail("the default of key '" + name +
-                          "' depends on itself");
-  auto value = readDefault(key, evaluator);
+    return evaluator.fail("the value of key '" + name + "' depends on itself");
+  const Key &key = description.keys.at(name);
+  std::optional<Datum> value;
+  if (auto found = findByLayer(key, evaluator))
+    value = found->value ? read(key, *found) : readDefault(key, evaluator);
   pending.erase(name);
   known[name] = value;
   return value;
@@ -277,6 +309,25 @@ static KnownKeys readKnownKeys() {
   return known;
 }
 
+/// Adds a path, with every member in the place of a part in braces.
+static void addPlaces(const Json &object, std::string_view path,
+                      const std::string &prefix,
+                      std::set<std::string> &places) {
+  size_t dot = path.find('.');
+  std::string part(path.substr(0, dot));
+  if (!isFilledIn(std::string(path)) || !object.is_object()) {
+    places.insert(prefix + std::string(path));
+    return;
+  }
+  for (const auto &[name, member] : object.items())
+    if (isFilledIn(part) || name == part) {
+      if (dot == path.npos)
+        places.insert(prefix + name);
+      else
+        addPlaces(member, path.substr(dot + 1), prefix + name + ".", places);
+    }
+}
+
 void Config::checkUnread() {
   std::set<std::string> reachable = reachableNames(description), read;
   // What the importer itself asks for, whatever the family.
@@ -284,28 +335,24 @@ void Config::checkUnread() {
                     "bos_token_id"});
   for (const auto &[name, key] : description.keys)
     if (reachable.count(name))
-      read.insert(key.from.begin(), key.from.end());
-  checkUnread(document, "", "", read);
+      for (const std::string &path : key.from)
+        addPlaces(document, path, "", read);
+  checkUnread(document, "", read);
 }
 
-/// `pattern` is the prefix with {layer} for numbers.
 void Config::checkUnread(const Json &object, const std::string &prefix,
-                         const std::string &pattern,
                          const std::set<std::string> &read) {
   static const KnownKeys known = readKnownKeys();
   const auto &ignored = description.ignoredKeys;
   for (const auto &[name, value] : object.items()) {
     std::string path = prefix + name;
-    bool isNumber = name.find_first_not_of("0123456789") == std::string::npos;
-    std::string place =
-        pattern + (isNumber ? std::string(kLayer) : std::string(name));
-    auto inside = read.lower_bound(place + ".");
-    bool hasParts = inside != read.end() && inside->starts_with(place + ".");
+    auto inside = read.lower_bound(path + ".");
+    bool hasParts = inside != read.end() && inside->starts_with(path + ".");
     if (hasParts && value.is_object()) {
-      checkUnread(value, path + ".", place + ".", read);
+      checkUnread(value, path + ".", read);
       continue;
     }
-    if (read.count(place) || isOff(value) || known.irrelevant.count(name) ||
+    if (read.count(path) || isOff(value) || known.irrelevant.count(name) ||
         std::find(ignored.begin(), ignored.end(), path) != ignored.end())
       continue;
     bool suspicious =

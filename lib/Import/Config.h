@@ -28,10 +28,8 @@ public:
   bool checkPresent();
 
   /// The value of a declared key, its default, or null where it is optional.
-  /// The evaluator is for defaults; `layer` for keys that layers have values of
-  /// their own of.
-  std::optional<Datum> get(const std::string &name, Evaluator &evaluator,
-                           std::optional<int64_t> layer = std::nullopt);
+  /// The evaluator is for defaults.
+  std::optional<Datum> get(const std::string &name, Evaluator &evaluator);
 
   /// Reports the keys that nothing in the family reads.
   void checkUnread();
@@ -47,14 +45,15 @@ private:
     std::string path;
   };
 
-  std::optional<Found> find(const Key &key, std::optional<int64_t> layer = {});
-  std::optional<Datum> getOfLayer(const Key &key, Evaluator &evaluator,
-                                  std::optional<int64_t> layer);
+  std::optional<Found> find(const Key &key);
+  std::optional<Found> findByLayer(const Key &key, Evaluator &evaluator);
+  std::optional<std::string> fillIn(std::string path, const Key &key,
+                                    Evaluator &evaluator);
   std::optional<Datum> read(const Key &key, const Found &found);
   std::optional<Datum> readDefault(const Key &key, Evaluator &evaluator);
+  bool isWithin(const Key &key, const std::string &what, double number);
   bool inRange(const Key &key, const Found &found, const Datum &value);
   void checkUnread(const Json &object, const std::string &prefix,
-                   const std::string &pattern,
                    const std::set<std::string> &read);
 
   Json document;
@@ -63,11 +62,13 @@ private:
   Diagnostics &diagnostics;
   std::map<std::string, std::optional<Datum>> known;
   std::set<std::string> pending;
+  std::set<std::string> byLayer; ///< The keys whose values depend on it.
 };
 
 /// The value of a key as its type allows it; nothing when it is another type.
-std::optional<Datum> convert(const Json &json, KeyType type);
-std::string_view describe(KeyType type);
+std::optional<Datum> convert(const Json &json,
+                             const std::vector<KeyType> &types);
+std::string describe(const std::vector<KeyType> &types);
 
 } // namespace moec::importer
 

@@ -199,15 +199,18 @@ std::optional<Datum> Evaluator::evaluateIndex(const Expression &expression,
   auto index = evaluate(expression.operands[1], locals);
   if (!index)
     return std::nullopt;
-  if (!list->as<List>() || !index->as<int64_t>())
-    return fail("an index needs a list and an integer, got " + toText(*list) +
-                " and " + toText(*index));
-  const std::vector<Datum> &items = **list->as<List>();
+  const auto *text = list->as<std::string>();
+  if ((!list->as<List>() && !text) || !index->as<int64_t>())
+    return fail("an index needs a list or a string, and an integer, got " +
+                toText(*list) + " and " + toText(*index));
+  size_t size = text ? text->size() : (*list->as<List>())->size();
   int64_t position = *index->as<int64_t>();
-  if (position < 0 || position >= static_cast<int64_t>(items.size()))
-    return fail("index " + std::to_string(position) + " is outside a list of " +
-                std::to_string(items.size()));
-  return items[position];
+  if (position < 0 || position >= static_cast<int64_t>(size))
+    return fail("index " + std::to_string(position) + " is outside a " +
+                (text ? "string" : "list") + " of " + std::to_string(size));
+  if (text)
+    return text->substr(position, 1);
+  return (**list->as<List>())[position];
 }
 
 std::optional<Datum> Evaluator::evaluateCall(const Expression &expression,

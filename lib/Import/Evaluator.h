@@ -117,8 +117,8 @@ private:
 std::optional<Datum> arithmetic(const std::string &op, const Datum &left,
                                 const Datum &right, std::string &error);
 
-/// A function on plain values (min, max, abs, floor, ceil, int, float, sqrt,
-/// log, exp, len), or false when there is none of this name.
+/// A function on plain values (min, max, sqrt, len, is_list and so on), or
+/// false when there is none of this name.
 bool callPlainFunction(std::string_view name, const Arguments &arguments,
                        std::optional<Datum> &result, std::string &error);
 bool isPlainFunction(std::string_view name);

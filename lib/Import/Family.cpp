@@ -83,8 +83,43 @@ static std::set<std::string> namesBehind(const Family &family,
         collectNames(*parameter.second, names);
   }
   auto key = family.keys.find(name);
-  if (key != family.keys.end() && key->second.fallback)
+  if (key == family.keys.end())
+    return names;
+  if (key->second.fallback)
     collectNames(*key->second.fallback, names);
+  for (const std::string &path : key->second.from)
+    for (std::string &part : namesInBraces(path))
+      names.insert(std::move(part));
+  return names;
+}
+
+/// Adds all that the names can reach.
+static void close(const Family &family, std::set<std::string> &names) {
+  std::vector<std::string> pending(names.begin(), names.end());
+  while (!pending.empty()) {
+    std::string name = std::move(pending.back());
+    pending.pop_back();
+    for (const std::string &next : namesBehind(family, name))
+      if (names.insert(next).second)
+        pending.push_back(next);
+  }
+}
+
+bool moec::importer::dependsOnLayer(const Family &family,
+                                    std::set<std::string> names) {
+  close(family, names);
+  return names.count("layer");
+}
+
+std::vector<std::string> moec::importer::namesInBraces(std::string_view path) {
+  std::vector<std::string> names;
+  for (size_t begin = path.find('{'); begin != path.npos;
+       begin = path.find('{', begin + 1)) {
+    size_t end = path.find('}', begin);
+    if (end == path.npos)
+      break;
+    names.emplace_back(path.substr(begin + 1, end - begin - 1));
+  }
   return names;
 }
 
@@ -97,13 +132,6 @@ std::set<std::string> moec::importer::reachableNames(const Family &family) {
   for (const IgnoredTensor &tensor : family.ignoredTensors)
     if (tensor.condition)
       collectNames(*tensor.condition, names);
-  std::vector<std::string> pending(names.begin(), names.end());
-  while (!pending.empty()) {
-    std::string name = std::move(pending.back());
-    pending.pop_back();
-    for (const std::string &next : namesBehind(family, name))
-      if (names.insert(next).second)
-        pending.push_back(next);
-  }
+  close(family, names);
   return names;
 }

@@ -25,19 +25,18 @@ enum class KeyType {
   Boolean,
   String,
   Integers, ///< A list of integers.
-  Floats,   ///< A list of numbers.
+  Floats,   ///< A list of numbers, with null for none.
+  Booleans, ///< A list of booleans.
   Strings,  ///< A list of strings.
-  TokenIds, ///< An integer, or a list of integers.
 };
 
 /// One quantity of a configuration.
 struct Key {
   std::string name;
-  KeyType type = KeyType::Integer;
-  /// Where it may stand: names, with dots into objects.
+  std::vector<KeyType> types; ///< Of which the value has one.
+  /// Where it may stand: names, with dots into objects. A part {name} is what
+  /// the program says that it is, and may depend on the layer.
   std::vector<std::string> from;
-  /// Whether a layer has a value of its own: {layer} is in a place.
-  bool isOfLayer = false;
   bool isOptional = false; ///< May be missing; the value is null then.
   std::optional<Expression> fallback;
   /// The supported values, or members of a list; empty: all.
@@ -94,6 +93,12 @@ std::optional<Family> makeFamily(Json json, const std::string &file,
 
 /// All names that the programs, checks and defaults of a family can reach.
 std::set<std::string> reachableNames(const Family &family);
+
+/// Whether what some of the names stand for depends on the layer.
+bool dependsOnLayer(const Family &family, std::set<std::string> names);
+
+/// The names in braces of a place where a key may stand.
+std::vector<std::string> namesInBraces(std::string_view path);
 
 } // namespace moec::importer
 

@@ -191,16 +191,25 @@ bool FamilyParser::body(const Json &json, const std::string &where, Body &out) {
   return true;
 }
 
-static std::optional<KeyType> keyType(const std::string &name) {
-  static const std::pair<std::string_view, KeyType> names[] = {
-      {"int", KeyType::Integer},     {"float", KeyType::Float},
-      {"bool", KeyType::Boolean},    {"string", KeyType::String},
-      {"ints", KeyType::Integers},   {"floats", KeyType::Floats},
-      {"strings", KeyType::Strings}, {"tokens", KeyType::TokenIds}};
-  for (const auto &[spelling, type] : names)
-    if (spelling == name)
-      return type;
-  return std::nullopt;
+static const std::pair<std::string_view, std::vector<KeyType>> keyTypes[] = {
+    {"int", {KeyType::Integer}},
+    {"float", {KeyType::Float}},
+    {"bool", {KeyType::Boolean}},
+    {"string", {KeyType::String}},
+    {"ints", {KeyType::Integers}},
+    {"floats", {KeyType::Floats}},
+    {"bools", {KeyType::Booleans}},
+    {"strings", {KeyType::Strings}},
+    {"tokens", {KeyType::Integer, KeyType::Integers}}};
+
+/// Adds the types that a name stands for; false when there is none of it.
+static bool addTypes(const Json &name, std::vector<KeyType> &types) {
+  for (const auto &[spelling, meant] : keyTypes)
+    if (name == spelling) {
+      types.insert(types.end(), meant.begin(), meant.end());
+      return true;
+    }
+  return false;
 }
 
 bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
@@ -211,22 +220,26 @@ bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
     return false;
   out.name = name;
   const Json *type = field(json, "type");
-  auto known = type && type->is_string() ? keyType(type->get<std::string>())
-                                         : std::nullopt;
+  bool known = type && !type->empty();
+  if (known && type->is_array())
+    for (const Json &each : *type)
+      known = known && addTypes(each, out.types);
+  else if (known)
+    known = addTypes(*type, out.types);
   if (!known) {
-    fail(where + " needs a 'type': int, float, bool, string, ints, floats, "
-                 "strings or tokens");
+    std::string list;
+    for (const auto &[spelling, meant] : keyTypes)
+      list += (list.empty() ? "" : ", ") + std::string(spelling);
+    fail(where + " needs a 'type', or a list of those that it may have: " +
+         list + (type ? "; got " + toText(*type) : ""));
     return false;
   }
-  out.type = *known;
   if (const Json *from = field(json, "from")) {
     if (!strings(*from, where + ", 'from'", out.from))
       return false;
   } else {
     out.from.push_back(name);
   }
-  for (const std::string &place : out.from)
-    out.isOfLayer |= place.find("{layer}") != std::string::npos;
   const Json *fallback = field(json, "default");
   if (fallback && !expression(*fallback, where + ", 'default'", out.fallback))
     return false;

@@ -156,15 +156,17 @@ std::optional<Datum> Importer::tokens(const Json &generation,
                                       const std::string &file,
                                       const std::string &name,
                                       ModuleBuilder &builder) {
+  static const std::vector<KeyType> tokenTypes{KeyType::Integer,
+                                               KeyType::Integers};
   auto it = generation.find(name);
   if (it == generation.end() || it->is_null())
     return builder.key(name);
-  if (auto value = convert(*it, KeyType::TokenIds))
+  if (auto value = convert(*it, tokenTypes))
     return value;
   return diagnostics.error(code::illTypedKey,
                            file + ": " + name + " must be " +
-                               std::string(describe(KeyType::TokenIds)) +
-                               ", got " + toText(*it));
+                               std::string(describe(tokenTypes)) + ", got " +
+                               toText(*it));
 }
 
 static std::vector<int64_t> toIds(const Datum &value) {

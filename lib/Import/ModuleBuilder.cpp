@@ -34,18 +34,22 @@ ModuleBuilder::ModuleBuilder(MLIRContext &context, Config &config,
 std::optional<Datum> ModuleBuilder::key(const std::string &name) {
   if (!config.family().keys.count(name))
     return Null();
-  return config.get(name, evaluator, currentLayer);
+  return config.get(name, evaluator);
 }
 
 bool ModuleBuilder::variable(const std::string &name,
                              std::optional<Datum> &value) {
-  if (name == "layer" && currentLayer) {
-    value = *currentLayer;
+  if (name == "layer") {
+    if (currentLayer)
+      value = *currentLayer;
+    else
+      evaluator.fail("'layer' is the number of a layer, and is used outside of "
+                     "layers");
     return true;
   }
   if (!config.family().keys.count(name))
     return false;
-  value = config.get(name, evaluator, currentLayer);
+  value = config.get(name, evaluator);
   return true;
 }
 
@@ -88,27 +92,36 @@ std::optional<Datum> ModuleBuilder::named(const Datum &value) {
 }
 
 bool ModuleBuilder::checkConfig() {
+  const Family &family = config.family();
   size_t before = diagnostics.numErrors();
-  for (const Check &check : config.family().checks) {
-    auto value = evaluator.evaluate(
-        check.condition, config.family().file + ", check: " + check.source);
-    const bool *holds = value ? value->as<bool>() : nullptr;
-    if (value && !holds)
-      evaluator.fail("a check must be a boolean: " + check.source);
-    if (!holds || !*holds)
-      continue;
-    std::string message = config.fileName() + ": " + check.message;
+  for (const Check &check : family.checks) {
     std::set<std::string> names;
     collectNames(check.condition, names);
-    for (const std::string &name : names)
-      if (config.family().keys.count(name))
-        if (auto key = config.get(name, evaluator))
-          message += "; " + name + " = " + toText(*key);
-    diagnostics.error(check.isUnsupported ? code::unsupportedValue
-                                          : code::contradiction,
-                      message);
+    if (dependsOnLayer(family, names) == currentLayer.has_value())
+      runCheck(check, names);
   }
   return diagnostics.numErrors() == before;
+}
+
+void ModuleBuilder::runCheck(const Check &check,
+                             const std::set<std::string> &names) {
+  auto value = evaluator.evaluate(
+      check.condition, config.family().file + ", check: " + check.source);
+  const bool *holds = value ? value->as<bool>() : nullptr;
+  if (value && !holds)
+    evaluator.fail("a check must be a boolean: " + check.source);
+  if (!holds || !*holds)
+    return;
+  std::string message = config.fileName() + ": " + check.message;
+  for (const std::string &name : names)
+    if (config.family().keys.count(name))
+      if (auto key = config.get(name, evaluator))
+        message += "; " + name + " = " + toText(*key);
+  if (currentLayer)
+    message += "; layer = " + std::to_string(*currentLayer);
+  diagnostics.error(check.isUnsupported ? code::unsupportedValue
+                                        : code::contradiction,
+                    message);
 }
 
 //===----------------------------------------------------------------------===//
@@ -137,8 +150,10 @@ static RowsRef rowsOf(const Datum &value) {
 std::optional<mlir::Value> ModuleBuilder::buildLayer(int64_t index,
                                                      mlir::Value x) {
   currentLayer = index;
-  auto layer =
-      createLayer(index, cast<RankedTensorType>(x.getType()).getDimSize(1));
+  std::optional<Layer> layer;
+  if (checkConfig())
+    layer =
+        createLayer(index, cast<RankedTensorType>(x.getType()).getDimSize(1));
   currentLayer.reset();
   if (!layer)
     return std::nullopt;

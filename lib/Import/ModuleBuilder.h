@@ -50,7 +50,8 @@ public:
 
   /// The value of a key, null when the family does not have it.
   std::optional<Datum> key(const std::string &name);
-  /// Evaluates the checks of the family; reports all that do not hold.
+  /// Evaluates the checks of the family: in front of the model those that do
+  /// not depend on the layer, in each layer the others. Reports all that hold.
   bool checkConfig();
   /// The module, or null and errors.
   mlir::OwningOpRef<mlir::ModuleOp> build();
@@ -112,6 +113,7 @@ private:
   std::optional<Datum> positions(Arguments arguments);
   std::optional<Datum> headPart(Arguments arguments);
   std::optional<Datum> joinHeads(Arguments arguments);
+  std::optional<Datum> repeat(Arguments arguments);
   std::optional<Datum> ropeTable(Arguments arguments);
   std::optional<Datum> rotate(Arguments arguments);
   std::optional<Datum> attention(Arguments arguments);
@@ -123,6 +125,7 @@ private:
   std::optional<Datum> tap(Arguments arguments);
 
   // Structure.
+  void runCheck(const Check &check, const std::set<std::string> &names);
   mlir::func::FuncOp createEntry();
   bool runModel(mlir::func::FuncOp entry);
   std::optional<mlir::Value> buildLayer(int64_t index, mlir::Value x);

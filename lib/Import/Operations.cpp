@@ -33,6 +33,7 @@ ModuleBuilder::builtins() {
       {"positions", &ModuleBuilder::positions},
       {"head_part", &ModuleBuilder::headPart},
       {"join_heads", &ModuleBuilder::joinHeads},
+      {"repeat", &ModuleBuilder::repeat},
       {"rope_table", &ModuleBuilder::ropeTable},
       {"rotate", &ModuleBuilder::rotate},
       {"attention", &ModuleBuilder::attention},

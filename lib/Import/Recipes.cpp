@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Import/Recipes.h"
+#include "lib/Weights/Recipes.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -85,9 +86,7 @@ std::optional<Type> Recipes::checkTensor(const std::string &name,
                                  weights::inQuotes(name) + "; " + expected);
   used[tensor - checkpoint.tensors().data()] = true;
   std::string what = checkpoint.path() + ": tensor " + weights::inQuotes(name);
-  if (!llvm::equal(tensor->shape(), request.shape, [](uint64_t a, int64_t b) {
-        return a == static_cast<uint64_t>(b);
-      }))
+  if (!weights::hasShape(*tensor, request.shape))
     return diagnostics.error(code::wrongShape, what + ": " + expected +
                                                    ", found " +
                                                    shapeText(tensor->shape()));

@@ -128,7 +128,8 @@ reference::joinHeads(const std::vector<HeadPart<Real>> &parts, int64_t heads) {
       for (const HeadPart<Real> &part : parts) {
         bool isLent = part.rows->width() == part.size;
         const Real *head = part.rows->row(t) + (isLent ? 0 : h * part.size);
-        out = std::copy_n(head + part.offset, part.count, out);
+        out = part.size == 1 ? std::fill_n(out, part.count, *head)
+                             : std::copy_n(head + part.offset, part.count, out);
       }
   }
   return y;

@@ -116,10 +116,8 @@ Result<Tensor> Builder::find(const std::string &name,
   Result<Tensor> tensor = checkpoint.get(name);
   if (!tensor)
     return tensor;
-  std::vector<uint64_t> shape(type.getShape().begin(), type.getShape().end());
   bool isSame = storedType(type.getElementType()) == tensor->dtype() &&
-                std::equal(shape.begin(), shape.end(), tensor->shape().begin(),
-                           tensor->shape().end());
+                hasShape(*tensor, type.getShape());
   if (!isSame)
     return Status::failure(ErrorCode::SizeMismatch,
                            tensorText(name) + " is " + textOf(*tensor) +
@@ -235,6 +233,20 @@ Result<DefinedWeight> Builder::define(moe::DefineOp op) {
 }
 
 } // namespace
+
+bool hasShape(const Tensor &tensor, std::span<const int64_t> shape) {
+  auto isSame = [](uint64_t a, int64_t b) {
+    return a == static_cast<uint64_t>(b);
+  };
+  if (std::equal(tensor.shape().begin(), tensor.shape().end(), shape.begin(),
+                 shape.end(), isSame))
+    return true;
+  auto counts = [](uint64_t size) { return size != 1; };
+  return shape.size() == 1 &&
+         std::count_if(tensor.shape().begin(), tensor.shape().end(), counts) <
+             2 &&
+         tensor.numElements() == static_cast<uint64_t>(shape[0]);
+}
 
 Result<RecipeExecutor> RecipeExecutor::create(moe::RecipesOp recipes,
                                               const Checkpoint &checkpoint) {

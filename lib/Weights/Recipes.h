@@ -22,6 +22,10 @@
 
 namespace moec::weights {
 
+/// Whether a tensor of the checkpoint has this shape. A vector may have further
+/// dimensions of 1 there.
+bool hasShape(const Tensor &tensor, std::span<const int64_t> shape);
+
 /// What one moe.define describes.
 struct DefinedWeight {
   std::string name;

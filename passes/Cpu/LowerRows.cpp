@@ -148,9 +148,11 @@ struct JoinHeadsToVectors : OpRewritePattern<nn::JoinHeadsOp> {
       int64_t count = op.getCounts()[i];
       Value from = op.isLent(i) ? b.index(0) : b.mul(head, op.getSizes()[i]);
       from = b.add(from, op.getOffsets()[i]);
+      bool repeats = op.getSizes()[i] == 1;
       b.forChunks(count, kUnroll, [&](Value at, int64_t size) {
-        b.store(b.load(in, {row, b.add(from, at)}, size), op.getOuts()[0],
-                {row, b.add(to, at)});
+        Value value = repeats ? b.broadcast(b.load(in, {row, from}, 1), size)
+                              : b.load(in, {row, b.add(from, at)}, size);
+        b.store(value, op.getOuts()[0], {row, b.add(to, at)});
       });
       to = b.add(to, count);
     }

@@ -213,8 +213,14 @@ struct JoinHeadsToLinalg : OpRewritePattern<nn::JoinHeadsOp> {
           Value from =
               op.isLent(i) ? b.index(0) : b.mul(head, op.getSizes()[i]);
           from = b.add(from, op.getOffsets()[i]);
-          convert(b, partOfRow(b, in, row, from, count),
-                  partOfRow(b, y, row, to, count));
+          if (op.getSizes()[i] == 1)
+            b.forLoop(b.index(0), b.index(count), 1, [&](Value at) {
+              convert(b, partOfRow(b, in, row, from, 1),
+                      partOfRow(b, y, row, b.add(to, at), 1));
+            });
+          else
+            convert(b, partOfRow(b, in, row, from, count),
+                    partOfRow(b, y, row, to, count));
           to = b.add(to, count);
         }
       });
