@@ -131,10 +131,9 @@ std::optional<std::string> Config::fillIn(std::string path, const Key &key,
       return "";
     const auto *text = value->as<std::string>();
     if (!text && !value->as<int64_t>())
-      return evaluator.fail(description.file + ", key " + key.name + ": {" +
-                            name +
-                            "} must be a string, an integer or null, got " +
-                            toText(*value));
+      return evaluator.fail(
+          description.file + ", key " + key.name + ": {" + name +
+          "} must be a string, an integer or null, got " + toText(*value));
     path.replace(path.find('{'), name.size() + 2,
                  text ? *text : toText(*value));
   }
