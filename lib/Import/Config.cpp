@@ -318,8 +318,12 @@ static void addPlaces(const Json &object, std::string_view path,
     places.insert(prefix + std::string(path));
     return;
   }
+  auto fits = [&](const std::string &name) {
+    bool isNumber = name.find_first_not_of("0123456789") == std::string::npos;
+    return part == "{layer}" ? isNumber : isFilledIn(part) || name == part;
+  };
   for (const auto &[name, member] : object.items())
-    if (isFilledIn(part) || name == part) {
+    if (fits(name)) {
       if (dot == path.npos)
         places.insert(prefix + name);
       else

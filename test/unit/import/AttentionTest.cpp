@@ -211,7 +211,10 @@ TEST(AttentionTest, KeysOfLayers) {
   EXPECT_TRUE(Attention(window, keys, config(R"({"one": {"reach": 8}})"))
                   .import()
                   .failsWith(code::unsupportedKey, 3, {"per_layer.one"}));
-  keys["other"] = {{"type", "int"}, {"default", "reach"}};
-  EXPECT_TRUE(Attention(Json{{"window", "other"}}, keys)
-                  .failsWith({"default of key 'other'", "'reach'"}));
+  // A default that depends on such a key is one of each layer, too.
+  keys["other"] = {{"type", "int"}, {"default", "reach + 1"}};
+  Imported other = Attention(Json{{"window", "other"}}, keys).import();
+  ASSERT_TRUE(other.module) << other.messages();
+  EXPECT_EQ(other.summary.layers[0].window, 101);
+  EXPECT_EQ(other.summary.layers[2].window, 103);
 }
