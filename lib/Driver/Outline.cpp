@@ -132,10 +132,13 @@ void Reader::describe(Operation &op, Part &part) {
     part.kind = "experts";
     part.title = isa<moe::ExpertsOp>(op) ? "experts" : "shared experts";
   } else if (op.getName().getDialectNamespace() == "nn" &&
-             llvm::any_of(op.getOperandTypes(),
-                          [](Type type) { return isa<nn::StateType>(type); })) {
+             llvm::any_of(op.getOperandTypes(), [](Type type) {
+               return isa<nn::StateType, nn::RecurrentType>(type);
+             })) {
     part.kind = "mixer";
-    for (StringRef name : {"heads", "kv_heads", "window"})
+    if (isa<nn::ShortConvOp>(op))
+      part.detail = weightOf(op);
+    for (StringRef name : {"heads", "kv_heads", "key_heads", "window"})
       if (auto attr = op.getAttrOfType<IntegerAttr>(name);
           attr && attr.getInt() != 0)
         part.detail += (part.detail.empty() ? "" : ", ") +

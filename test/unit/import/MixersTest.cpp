@@ -55,9 +55,8 @@ Mixed convolution(const char *call) {
 }
 
 Mixed delta(const char *arguments) {
-  return Mixed("qwen3_next",
-               {{"linear_attention(x)",
-                 std::string("gated_delta(") + arguments + ")"}});
+  return Mixed("qwen3_next", {{"linear_attention(x)",
+                               std::string("gated_delta(") + arguments + ")"}});
 }
 
 } // namespace
@@ -69,9 +68,8 @@ TEST(MixersTest, LayersOfTwoKindsHaveStatesOfTheirOwn) {
   ASSERT_TRUE(imported.module) << imported.messages();
   size_t functions = 0, keysAndValues = 0;
   int64_t recurrent = 0;
-  imported.module->walk([&](mlir::func::FuncOp func) {
-    functions += func.isPrivate();
-  });
+  imported.module->walk(
+      [&](mlir::func::FuncOp func) { functions += func.isPrivate(); });
   imported.module->walk([&](nn::StateOp state) {
     if (auto type = mlir::dyn_cast<nn::RecurrentType>(state.getType())) {
       recurrent += type.getPoolType().getNumElements() * 4;
@@ -108,10 +106,10 @@ TEST(MixersTest, ConvolutionsThatDoNotFit) {
                   .failsWith({"needs channels 1 to 65 of 64"}));
   EXPECT_TRUE(convolution("short_conv(x, 'conv.conv', 3, channels=40)")
                   .failsWith({"needs channels 0 to 64 of 40"}));
-  EXPECT_TRUE(convolution("short_conv(x, 'conv.conv', 4)")
-                  .failsWith({"layers.0.conv.conv.weight", "[64, 1, 4]",
-                              "[64, 1, 3]"},
-                             code::wrongShape));
+  EXPECT_TRUE(
+      convolution("short_conv(x, 'conv.conv', 4)")
+          .failsWith({"layers.0.conv.conv.weight", "[64, 1, 4]", "[64, 1, 3]"},
+                     code::wrongShape));
   EXPECT_TRUE(convolution("short_conv(x, 'conv.conv', 3, true)")
                   .failsWith({"layers.0.conv.conv.bias"}, code::missingTensor));
   EXPECT_TRUE(Mixed("lfm2_moe", {{"dense(x)", "shared(x, convolution)"}})
@@ -119,7 +117,8 @@ TEST(MixersTest, ConvolutionsThatDoNotFit) {
 }
 
 TEST(MixersTest, DeltaRulesThatDoNotFit) {
-  EXPECT_TRUE(delta("x, x, x, x, x, 4, 3").failsWith({"does not fit", "3 heads"}));
+  EXPECT_TRUE(
+      delta("x, x, x, x, x, 4, 3").failsWith({"does not fit", "3 heads"}));
   EXPECT_TRUE(delta("x, x, x, x, x, 4, 4")
                   .failsWith({"4 heads of values in 64", "64 decays"}));
   EXPECT_TRUE(delta("x, head_part(x, 64, 0, 32), x, x, x, 64, 4")
@@ -130,9 +129,9 @@ TEST(MixersTest, Configurations) {
   auto fails = [](const char *name, Json config) {
     return Mixed(name, Json::object(), std::move(config));
   };
-  EXPECT_TRUE(fails("lfm2_moe", {{"layer_types", {"conv", "conv"}}})
-                  .failsWith({"an entry for every layer"},
-                             code::contradiction));
+  EXPECT_TRUE(
+      fails("lfm2_moe", {{"layer_types", {"conv", "conv"}}})
+          .failsWith({"an entry for every layer"}, code::contradiction));
   EXPECT_TRUE(fails("lfm2_moe", {{"conv_L_cache", 1}})
                   .failsWith({"conv_L_cache", "below the minimum"},
                              code::valueOutOfRange));
@@ -141,6 +140,6 @@ TEST(MixersTest, Configurations) {
                              code::contradiction));
   EditedFixture other("lfm2_moe-a");
   other.config["layer_types"] = {"conv", "mamba", "conv"};
-  EXPECT_TRUE(Imported(other.write())
-                  .failsWith(code::unsupportedValue, 3, {"mamba"}));
+  EXPECT_TRUE(
+      Imported(other.write()).failsWith(code::unsupportedValue, 3, {"mamba"}));
 }
