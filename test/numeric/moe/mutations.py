@@ -256,12 +256,9 @@ def why_equal(m):
 # Verdicts -------------------------------------------------------------------
 
 
-def refused(mutants):
+def refused_texts(functions):
     """The numbers of those that the verifier does not accept."""
-    chunks = [
-        m.router(f"f{i}").text("tensor").strip().replace("\n", " ")
-        for i, m in enumerate(mutants)
-    ]
+    chunks = [text.strip().replace("\n", " ") for text in functions]
     done = subprocess.run(
         [moe_opt(), "-", "-split-input-file", "-o", "/dev/null"],
         input="\n// -----\n".join(chunks),
@@ -271,6 +268,12 @@ def refused(mutants):
     lines = re.findall(r"^<stdin>:(\d+):\d+: error", done.stderr, re.MULTILINE)
     assert done.returncode in (0, 1), done.stderr[-2000:]
     return {(int(line) - 1) // 2 for line in lines}
+
+
+def refused(mutants):
+    return refused_texts(
+        m.router(f"f{i}").text("tensor") for i, m in enumerate(mutants)
+    )
 
 
 class Verdict(NamedTuple):
