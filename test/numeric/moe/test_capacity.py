@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 
-from engines import REFERENCES, Call, Router
+from engines import ENGINES, REFERENCES, Call, Router
 from families import softmax, topk
 
 EXPERTS, K = 6, 2
@@ -99,7 +99,7 @@ def results(engine):
     return engine.run(calls)
 
 
-@pytest.mark.parametrize("engine", REFERENCES, ids=str)
+@pytest.mark.parametrize("engine", ENGINES, ids=str)
 @pytest.mark.parametrize("number", range(len(FORMS)), ids=lambda i: "-".join(map(str, FORMS[i])))
 def test_capacity(engine, number):
     ids, weights = results(engine)[number]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cases import TOKENS, cases_of
-from engines import REFERENCES as ENGINES, Call, router_of
+from engines import ENGINES, Call, router_of
 from papers import FAMILIES
 
 NAMES = [family.name for family in FAMILIES]
