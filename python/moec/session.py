@@ -104,11 +104,13 @@ class Session:
         abi.call("moec_session_reset", self.handle, slot)
 
     def truncate(self, slot, length):
-        """Keeps the first `length` positions of a slot."""
+        """Keeps the first `length` positions of a slot; models with recurrent layers keep all or
+        none."""
         abi.call("moec_session_truncate", self.handle, slot, length)
 
     def fork(self, source, target, length):
-        """Lets `target` hold the first `length` positions of `source`."""
+        """Lets `target` hold the first `length` positions of `source`; models with recurrent
+        layers fork all of them or none."""
         abi.call("moec_session_fork", self.handle, source, target, length)
 
     def close(self):
