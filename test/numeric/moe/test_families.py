@@ -6,8 +6,8 @@ import functools
 import numpy as np
 import pytest
 
-from cases import TOKENS, cases_of
-from engines import ENGINES, Call, router_of
+from cases import TOKENS, cases_of, some_tokens
+from engines import COMPILED, ENGINES, Call, router_of
 from papers import FAMILIES
 
 NAMES = [family.name for family in FAMILIES]
@@ -51,3 +51,25 @@ def difference(case, ids, weights):
                 f"weights {weights[t]} for {case.weights[t]}"
             )
     return "shapes differ"
+
+
+def nonsense(family):
+    """Tokens of which three of ten logits, or all, are no number or infinite."""
+    case = cases_of(family)[-1]
+    first = np.arange(40)
+    logits = case.logits[first].copy()
+    random = np.random.default_rng(4)
+    where = random.random(logits.shape) < 0.3
+    specials = np.float32([np.nan, np.inf, -np.inf])
+    logits[where] = random.choice(specials, where.sum())
+    logits[0], logits[1], logits[2] = np.nan, -np.inf, np.inf
+    return Call(router_of(family), logits, some_tokens(case.operands, first))
+
+
+@pytest.mark.parametrize("engine", COMPILED, ids=str)
+def test_what_is_no_number_chooses_distinct_experts_in_range(engine):
+    for family, (ids, _) in zip(FAMILIES, engine.run(list(map(nonsense, FAMILIES)))):
+        for chosen in ids:
+            used = chosen[chosen >= 0]
+            assert len(set(used)) == len(used), family.name
+            assert (chosen >= -1).all() and used.max(initial=0) < family.experts
