@@ -4,7 +4,9 @@ A flip that no case of the family notices is a hole in the tests, unless the fli
 says the same in other words: then a rule below names why, and the flip must
 change nothing at all.
 
-    python mutations.py    prints the matrix of parameters and cases
+    PYTHONPATH=test/numeric MOEC_BUILD_DIR=build python test/numeric/moe/mutations.py
+
+prints the matrix of parameters and cases
 """
 
 import re
