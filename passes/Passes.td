@@ -37,8 +37,9 @@ def NormalizeRoutingPass : Pass<"moe-normalize-routing", "::mlir::ModuleOp"> {
   let summary = "bring every routing to its canonical form";
   let description = [{
     Does: rewrites `routing` of `moe.route` and `moe.gate`: a renormalised softmax over all experts becomes one over the selected (no bias on the
-    key, no groups, no epsilon, no null experts); what softmax selects without bias and groups is selected on the logits, and so is what has its
-    scores over the selected; groups that are all kept go, and so do parameters without effect.
+    key, no groups, no epsilon, no null experts, not after a drop); what softmax selects without bias and groups is selected on the logits, and so is what has its
+    scores over the selected; groups that are all kept go, and so do parameters without effect;
+    as many choices as experts become all experts, unless a number by token or a capacity asks for their rank; groups of one expert go by its key.
     Requires: nothing.
     Leaves: routings of one meaning as equal attributes. The scale stays; a sigmoid keeps its selection on scores, whose rounding makes ties.
     Rejects: nothing.

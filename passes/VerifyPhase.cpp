@@ -97,7 +97,8 @@ static constexpr StringLiteral kGatingOps[] = {
     "func",          "arith",        "math",        "nn",
     "tensor.dim",    "tensor.empty", "linalg.fill", "linalg.generic",
     "linalg.matmul", "linalg.yield", "moe.weight",  "moe.gate",
-    "moe.experts",   "moe.shared",   "moe.yield",   "moe.tap"};
+    "moe.route",     "moe.experts",  "moe.shared",  "moe.yield",
+    "moe.tap"};
 
 static constexpr StringLiteral kDispatchOps[] = {
     "func",         "arith",
@@ -105,15 +106,16 @@ static constexpr StringLiteral kDispatchOps[] = {
     "tensor.dim",   "tensor.empty",
     "tensor.cast",  "linalg.generic",
     "linalg.yield", "moe.weight",
-    "moe.gate",     "moe.plan",
-    "moe.combine",  "moe.grouped_matmul",
-    "moe.yield",    "moe.tap"};
+    "moe.gate",     "moe.route",
+    "moe.plan",     "moe.combine",
+    "moe.grouped_matmul", "moe.yield",
+    "moe.tap"};
 
 static constexpr StringLiteral kBuffersOps[] = {
     "func",     "arith",       "math",           "memref",
     "nn",       "linalg.copy", "linalg.generic", "linalg.yield",
-    "moe.gate", "moe.plan",    "moe.combine",    "moe.grouped_matmul",
-    "moe.yield"};
+    "moe.gate", "moe.route",   "moe.plan",       "moe.combine",
+    "moe.grouped_matmul", "moe.yield"};
 // Temporaries live in the arena; state is resolved, not copied.
 static constexpr StringLiteral kBuffersRefused[] = {
     "memref.alloc", "memref.alloca", "memref.dealloc", "nn.state_ref"};

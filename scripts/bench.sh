@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Measures prefill and decode of a random model in the shape of OLMoE-1B-7B
-# against this machine's own limits. bench.sh BUILD [options of report.py]
+# against this machine's own limits, and gates against the product in them.
+# bench.sh BUILD [options of report.py]
 set -euo pipefail
 build=$1
 shift
-exec /usr/bin/python3 "$(dirname "$0")/../benchmarks/report.py" "$build" "$@"
+root=$(dirname "$0")/..
+/usr/bin/python3 "$root/benchmarks/report.py" "$build" "$@"
+"$root/.venv/bin/python" "$root/benchmarks/gate.py" "$build"

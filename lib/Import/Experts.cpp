@@ -116,10 +116,13 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
                    "light_experts",
                    "light_share",
                    "renorm_after_drop",
-                   "dedupe"},
+                   "dedupe",
+                   "expert_scale",
+                   "alias"},
                   std::move(arguments), evaluator);
   RowsRef logits = a.rows("logits");
-  auto biasName = a.maybeText("bias");
+  auto biasName = a.maybeText("bias"), scaleName = a.maybeText("expert_scale");
+  std::vector<double> alias = a.numbers("alias");
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
   if (!a.failed() && frame().summary->experts)
@@ -128,6 +131,15 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   if (!attr || a.failed())
     return std::nullopt;
   int64_t k = attr->getK(), experts = logits->width;
+  if (attr->is(moe::Policy::Table) || attr->getSharedExperts())
+    return a.fail("has no way yet to say the table of policy 'table', or to use "
+                  "the weights of shared_experts");
+  bool takesAll = attr->is(moe::Policy::Dense) ||
+                  attr->is(moe::Policy::ExpertChoice);
+  if (takesAll && k != experts)
+    return a.fail("lets a token have any of the " + std::to_string(experts) +
+                  " experts, so k must be their number, got " +
+                  std::to_string(k));
   if (k > experts)
     return a.fail("chooses k = " + std::to_string(k) + " of only " +
                   std::to_string(experts) + " experts");
@@ -138,15 +150,37 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   if (attr->getNullExperts() >= experts)
     return a.fail("has " + std::to_string(attr->getNullExperts()) +
                   " null experts of only " + std::to_string(experts));
+  int64_t most = experts;
+  moe::RoutingInputs inputs;
+  if (!alias.empty()) {
+    SmallVector<int32_t> names(alias.begin(), alias.end());
+    bool fits = int64_t(names.size()) == experts;
+    for (int32_t name : names)
+      fits &= name >= 0 && name < experts;
+    if (!fits)
+      return a.fail("needs an alias from 0 to " + std::to_string(experts - 1) +
+                    " for each of " + std::to_string(experts) + " experts");
+    inputs.alias = builder.getDenseI32ArrayAttr(names);
+    most = *llvm::max_element(names) + 1;
+  } else if (attr->getDedupe() != moe::Dedupe::None) {
+    return a.fail("has nothing to dedupe without an alias");
+  }
+  if (attr->needsSequence())
+    inputs.sequence = frame().tokenSlots;
   auto rows = emit(logits);
   if (!rows)
     return std::nullopt;
-  moe::RoutingInputs inputs;
   if (biasName) {
     auto value = weight(*biasName, {experts}, f32, "router");
     if (!value)
       return std::nullopt;
     inputs.bias = *value;
+  }
+  if (scaleName) {
+    auto value = weight(*scaleName, {experts}, f32, "router");
+    if (!value)
+      return std::nullopt;
+    inputs.expertScale = *value;
   }
   moe::TapOp::create(builder, loc(), *rows, "layers.{layer}.router_logits",
                      /*always=*/false);
@@ -162,7 +196,7 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   auto result = std::make_shared<Routing>();
   result->ids = op->getResult(0);
   result->weights = op->getResult(1);
-  result->experts = experts;
+  result->experts = most;
   result->k = k;
   moe::TapOp::create(builder, loc(), result->ids, "layers.{layer}.experts",
                      /*always=*/true);

@@ -16,6 +16,12 @@
 // 4. Scores of a softmax over the selected sum to 1: no renormalisation.
 // 5. Scores over the selected exist only after the selection, which therefore
 //    reads the logits.
+// 6. In a group of one expert the sum of the two largest keys is the largest.
+// 7. As many choices as experts: all experts, which need no selection. Slots
+//    then have another order, which a capacity by rank would see.
+//
+// Rule 3 holds only where the renormalisation sees all that was selected, not
+// what a capacity leaves of it. A scale stays: it costs nothing where it is.
 //
 // Rule 2 does not hold for a sigmoid: it rounds different large logits to the
 // same score, and ties go to the lowest index.
@@ -37,16 +43,32 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::moe;
 
+static int64_t expertsOf(RoutingAttr routing, Value logits) {
+  return cast<ShapedType>(logits.getType()).getDimSize(1) -
+         routing.getSharedExperts();
+}
+static int64_t expertsOf(RouteOp op) {
+  return expertsOf(op.getRouting(), op.getLogits());
+}
+static int64_t expertsOf(GateOp op) {
+  return expertsOf(op.getRouting(), op.getOuts()[2]);
+}
+
 namespace {
 /// The parameters of a routing that the rules read or change.
 struct Form {
-  explicit Form(RoutingAttr routing, bool hasBias)
-      : routing(routing), hasBias(hasBias), scope(routing.getScope()),
+  Form(RoutingAttr routing, const RoutingInputs &inputs, int64_t experts)
+      : routing(routing), hasBias(inputs.bias), hasTokenK(inputs.tokenK),
+        experts(experts), policy(routing.getPolicy()),
+        groupReduce(routing.getGroupReduce()), scope(routing.getScope()),
         selectOn(routing.getSelectOn()), weightFrom(routing.getWeightFrom()),
         renorm(routing.getRenorm()), groups(routing.getGroups()) {}
 
   RoutingAttr routing;
-  bool hasBias;
+  bool hasBias, hasTokenK;
+  int64_t experts;
+  Policy policy;
+  GroupReduce groupReduce;
   Scope scope;
   Source selectOn, weightFrom;
   Renorm renorm;
@@ -84,6 +106,19 @@ struct Form {
       return "an epsilon enters the sum";
     if (routing.getNullExperts())
       return "null experts take part in the sum";
+    if (routing.getRenormAfterDrop())
+      return "the sum is over what a capacity leaves";
+    return "";
+  }
+
+  /// Why k choices may not be all experts; empty if they are.
+  StringRef whyNotAll() const {
+    if (routing.getK() != experts)
+      return "it chooses fewer than there are";
+    if (hasTokenK)
+      return "a token may have fewer";
+    if (routing.drops())
+      return "a capacity asks for the rank of a choice";
     return "";
   }
 
@@ -92,14 +127,15 @@ struct Form {
     bool grouped = groups > 1, normed = renorm != Renorm::None;
     bool hasEps = normed && r.epsValue() != 0.0;
     return RoutingAttr::get(
-        r.getContext(), r.getK(), r.getPolicy(), r.getScore(), scope, selectOn,
+        r.getContext(), r.getK(), policy, r.getScore(), scope, selectOn,
         weightFrom, renorm, hasEps ? r.getEpsMode() : EpsMode::Add,
         hasEps ? r.getEps() : FloatAttr(), r.getLp(),
         r.scaleValue() == 1.0 ? FloatAttr() : r.getScale(), r.getSoftcap(),
         r.getWindow(), r.getThreshold(), groups,
-        grouped ? r.getGroupReduce() : GroupReduce::Max,
+        grouped ? groupReduce : GroupReduce::Max,
         grouped ? r.getGroupKeep() : 0,
-        grouped ? r.getGroupFill() : GroupFill::NegInf, r.getGroupQuota(),
+        grouped ? r.getGroupFill() : GroupFill::NegInf,
+        grouped ? r.getGroupQuota() : 0,
         r.getNullExperts(), r.getNullBeforeNorm(), r.getWindowBy(),
         r.getSharedExperts(), r.getCapacity(), r.getCapacityUnit(),
         r.getCapacityMin(), r.getCapacityScope(), r.getPriority(),
@@ -121,12 +157,18 @@ private:
   const Explain selection{"moe-normalize-routing", "selection"};
 
   template <typename OpTy> void normalize(OpTy op) const {
-    Form form(op.getRouting(), bool(op.getBias()));
+    Form form(op.getRouting(), op.getInputs(), expertsOf(op));
     if (form.groups > 1 && !form.routing.restrictsGroups()) {
       form.groups = 1;
       groups.passed(op, "all groups are kept: none");
     }
+    if (form.groups == form.experts && form.groups > 1 &&
+        form.groupReduce == GroupReduce::Top2Sum) {
+      form.groupReduce = GroupReduce::Max;
+      groups.passed(op, "groups of one expert: their key is its own");
+    }
     renormalize(form, op);
+    selectAll(form, op);
     select(form, op);
     op.setRoutingAttr(form.build());
   }
@@ -152,8 +194,17 @@ private:
     scope.passed(op, "renormalised softmax taken over the selected");
   }
 
+  void selectAll(Form &form, Operation *op) const {
+    if (form.policy != Policy::TopK || !form.whyNotAll().empty())
+      return;
+    form.policy = Policy::Dense;
+    form.groups = 1;
+    form.selectOn = Source::Score;
+    selection.passed(op, "as many choices as experts: all of them");
+  }
+
   void select(Form &form, Operation *op) const {
-    if (form.selectOn == Source::Logit)
+    if (form.selectOn == Source::Logit || form.policy == Policy::Dense)
       return;
     StringRef why = form.whyNotByLogit();
     if (!why.empty()) {

@@ -194,3 +194,74 @@ func.func @gate(%x: tensor<?x4xf32>, %r: tensor<8x4xf32>, %i: tensor<?x2xi32>, %
       outs(%i, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
   return
 }
+
+// As many choices as experts are all of them, unless something asks for their
+// rank or number.
+
+// CHECK-LABEL: func.func @all(
+// CHECK: #moe.routing<k = 8, policy = dense, scope = selected, weight_from = logit>
+func.func @all(%l: tensor<?x8xf32>, %i: tensor<?x8xi32>, %w: tensor<?x8xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 8, renorm = sum>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @all_sigmoid(
+// CHECK: #moe.routing<k = 8, policy = dense, score = sigmoid>
+func.func @all_sigmoid(%l: tensor<?x8xf32>, %i: tensor<?x8xi32>, %w: tensor<?x8xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 8, score = sigmoid, groups = 2, group_keep = 1, group_fill = zero>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @all_but_capacity(
+// CHECK: #moe.routing<k = 8, select_on = logit, capacity = 4.000000e+00 : f64>
+func.func @all_but_capacity(%l: tensor<?x8xf32>, %i: tensor<?x8xi32>, %w: tensor<?x8xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 8, capacity = 4.0 : f64>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @all_but_token(
+// CHECK: #moe.routing<k = 8, select_on = logit>
+func.func @all_but_token(%l: tensor<?x8xf32>, %t: tensor<?xi32>, %i: tensor<?x8xi32>, %w: tensor<?x8xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 8>}
+      ins(%l : tensor<?x8xf32>) token_k(%t : tensor<?xi32>) outs(%i, %w : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
+  return
+}
+
+// The sum over what a capacity leaves is not that over the selected.
+
+// CHECK-LABEL: func.func @after_drop(
+// CHECK: #moe.routing<k = 2, select_on = logit, renorm = sum, capacity = 4.000000e+00 : f64, renorm_after_drop = true>
+func.func @after_drop(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum, capacity = 4.0 : f64, renorm_after_drop = true>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @before_drop(
+// CHECK: #moe.routing<k = 2, scope = selected, select_on = logit, weight_from = logit, capacity = 4.000000e+00 : f64>
+func.func @before_drop(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, renorm = sum, capacity = 4.0 : f64>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// In a group of one expert, the sum of two keys is the one.
+
+// CHECK-LABEL: func.func @groups_of_one(
+// CHECK: #moe.routing<k = 2, score = sigmoid, groups = 8, group_keep = 4>
+func.func @groups_of_one(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, score = sigmoid, groups = 8, group_keep = 4, group_reduce = top2_sum>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @groups_of_two(
+// CHECK: #moe.routing<k = 2, score = sigmoid, groups = 4, group_reduce = top2_sum, group_keep = 2>
+func.func @groups_of_two(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2, score = sigmoid, groups = 4, group_keep = 2, group_reduce = top2_sum>}
+      ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
