@@ -92,9 +92,8 @@ void BatchStages::forScopes(Scope body) {
     Value next = b.add(token, one), sequence = stages.inputs.sequence;
     Value here = memref::LoadOp::create(b, sequence, token);
     Value there = memref::LoadOp::create(b, sequence, b.min(next, last));
-    Value ends = arith::OrIOp::create(
-        b, compare(Predicate::eq, token, last),
-        compare(Predicate::ne, here, there));
+    Value ends = arith::OrIOp::create(b, compare(Predicate::eq, token, last),
+                                      compare(Predicate::ne, here, there));
     b.ifThen(ends, [&] { body(carried[0], next); });
     return Values{arith::SelectOp::create(b, ends, next, carried[0])};
   });
@@ -160,8 +159,7 @@ void BatchStages::forChoices(Value from, Value to, Value firstSlot,
                              Value endSlot, bool slotsFirst, Choice body) {
   auto visit = [&](Value token, Value slot) {
     Value id = load(rows.ids, token, slot);
-    b.ifThen(compare(Predicate::sge, id, b.i32(0)),
-             [&] { body(token, slot); });
+    b.ifThen(compare(Predicate::sge, id, b.i32(0)), [&] { body(token, slot); });
   };
   if (slotsFirst)
     return b.forLoop(firstSlot, endSlot, 1, [&](Value slot) {
@@ -175,9 +173,9 @@ void BatchStages::forChoices(Value from, Value to, Value firstSlot,
 /// Leaves a choice as it is under a condition, and undoes it otherwise.
 void BatchStages::keepIf(Value condition, Value id, Value token, Value slot) {
   Value weight = load(rows.weights, token, slot);
-  memref::StoreOp::create(
-      b, arith::SelectOp::create(b, condition, id, b.i32(-1)), rows.ids,
-      ValueRange{token, slot});
+  memref::StoreOp::create(b,
+                          arith::SelectOp::create(b, condition, id, b.i32(-1)),
+                          rows.ids, ValueRange{token, slot});
   memref::StoreOp::create(
       b, arith::SelectOp::create(b, condition, weight, b.f32(0.0)),
       rows.weights, ValueRange{token, slot});
@@ -189,19 +187,18 @@ void BatchStages::keepIf(Value condition, Value id, Value token, Value slot) {
 
 void BatchStages::admitInOrder(Value from, Value to) {
   bool byRank = stages.routing.getDropOrder() == DropOrder::KMajor;
-  forChoices(from, to, b.index(0), b.index(stages.k()), byRank,
-             [&](Value token, Value slot) {
-               Value id = load(rows.ids, token, slot);
-               Value expert =
-                   arith::IndexCastOp::create(b, b.getIndexType(), id);
-               Value room = memref::LoadOp::create(b, left, expert);
-               Value fits = compare(Predicate::sgt, room, b.i32(0));
-               Value less = arith::SubIOp::create(b, room, b.i32(1));
-               memref::StoreOp::create(
-                   b, arith::SelectOp::create(b, fits, less, room), left,
-                   expert);
-               keepIf(fits, id, token, slot);
-             });
+  forChoices(
+      from, to, b.index(0), b.index(stages.k()), byRank,
+      [&](Value token, Value slot) {
+        Value id = load(rows.ids, token, slot);
+        Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
+        Value room = memref::LoadOp::create(b, left, expert);
+        Value fits = compare(Predicate::sgt, room, b.i32(0));
+        Value less = arith::SubIOp::create(b, room, b.i32(1));
+        memref::StoreOp::create(b, arith::SelectOp::create(b, fits, less, room),
+                                left, expert);
+        keepIf(fits, id, token, slot);
+      });
 }
 
 /// For each expert, the largest number that at least as many weights reach as
@@ -223,16 +220,15 @@ void BatchStages::findThresholds(Value from, Value to, Value firstSlot,
     b.forLoop(zero, end, 1, [&](Value expert) {
       memref::StoreOp::create(b, b.i32(0), count, expert);
     });
-    forChoices(from, to, firstSlot, endSlot, false,
-               [&](Value token, Value slot) {
-                 Value id = load(rows.ids, token, slot);
-                 Value expert =
-                     arith::IndexCastOp::create(b, b.getIndexType(), id);
-                 Value reaches = compare(Predicate::uge, weightKey(token, slot),
-                                         raised(expert));
-                 Value so = memref::LoadOp::create(b, count, expert);
-                 memref::StoreOp::create(b, plus(so, reaches), count, expert);
-               });
+    forChoices(
+        from, to, firstSlot, endSlot, false, [&](Value token, Value slot) {
+          Value id = load(rows.ids, token, slot);
+          Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
+          Value reaches =
+              compare(Predicate::uge, weightKey(token, slot), raised(expert));
+          Value so = memref::LoadOp::create(b, count, expert);
+          memref::StoreOp::create(b, plus(so, reaches), count, expert);
+        });
     b.forLoop(zero, end, 1, [&](Value expert) {
       Value enough =
           compare(Predicate::sge, memref::LoadOp::create(b, count, expert),
@@ -264,9 +260,9 @@ void BatchStages::admitByWeight(Value from, Value to, Value firstSlot,
               memref::StoreOp::create(b, less, left, expert);
               return;
             }
-            Value fits = arith::AndIOp::create(
-                b, compare(Predicate::eq, key, least),
-                compare(Predicate::sgt, room, b.i32(0)));
+            Value fits =
+                arith::AndIOp::create(b, compare(Predicate::eq, key, least),
+                                      compare(Predicate::sgt, room, b.i32(0)));
             memref::StoreOp::create(
                 b, arith::SelectOp::create(b, fits, less, room), left, expert);
             keepIf(fits, id, token, slot);
@@ -306,11 +302,10 @@ Value BatchStages::columnThreshold(Value expert, Value from, Value to,
             b, b.i32(31), arith::IndexCastOp::create(b, b.getI32Type(), step));
         Value bit = arith::ShLIOp::create(b, b.i32(1), shift);
         Value raised = arith::OrIOp::create(b, carried[0], bit);
-        Value reach = b.forLoop(
-            from, to, 1, b.i32(0), [&](Value token, ValueRange so) {
+        Value reach =
+            b.forLoop(from, to, 1, b.i32(0), [&](Value token, ValueRange so) {
               Value key = unsignedKey(load(rows.ids, token, expert));
-              return Values{
-                  plus(so[0], compare(Predicate::uge, key, raised))};
+              return Values{plus(so[0], compare(Predicate::uge, key, raised))};
             })[0];
         Value enough = compare(Predicate::sge, reach, most);
         return Values{arith::SelectOp::create(b, enough, raised, carried[0])};
@@ -322,28 +317,27 @@ void BatchStages::chooseTokens(Value expert) {
   forScopes([&](Value from, Value to) {
     Value most = capacity(b.sub(to, from), false, /*roundUp=*/false);
     Value least = columnThreshold(expert, from, to, most);
-    Value above = b.forLoop(
-        from, to, 1, b.i32(0), [&](Value token, ValueRange so) {
+    Value above =
+        b.forLoop(from, to, 1, b.i32(0), [&](Value token, ValueRange so) {
           Value key = unsignedKey(load(rows.ids, token, expert));
           return Values{plus(so[0], compare(Predicate::ugt, key, least))};
         })[0];
-    b.forLoop(from, to, 1, ValueRange{arith::SubIOp::create(b, most, above)},
-              [&](Value token, ValueRange carried) {
-                Value room = carried[0];
-                Value key = unsignedKey(load(rows.ids, token, expert));
-                Value isEqual = arith::AndIOp::create(
-                    b, compare(Predicate::eq, key, least),
-                    compare(Predicate::sgt, room, b.i32(0)));
-                Value fits = arith::OrIOp::create(
-                    b, isEqual, compare(Predicate::ugt, key, least));
-                // 0 stands for an expert that the token must not have.
-                Value isOffered = compare(Predicate::ne, key, b.i32(0));
-                keepIf(arith::AndIOp::create(b, fits, isOffered), id, token,
-                       expert);
-                Value less = arith::SubIOp::create(b, room, b.i32(1));
-                return Values{
-                    arith::SelectOp::create(b, isEqual, less, room)};
-              });
+    b.forLoop(
+        from, to, 1, ValueRange{arith::SubIOp::create(b, most, above)},
+        [&](Value token, ValueRange carried) {
+          Value room = carried[0];
+          Value key = unsignedKey(load(rows.ids, token, expert));
+          Value isEqual =
+              arith::AndIOp::create(b, compare(Predicate::eq, key, least),
+                                    compare(Predicate::sgt, room, b.i32(0)));
+          Value fits = arith::OrIOp::create(
+              b, isEqual, compare(Predicate::ugt, key, least));
+          // 0 stands for an expert that the token must not have.
+          Value isOffered = compare(Predicate::ne, key, b.i32(0));
+          keepIf(arith::AndIOp::create(b, fits, isOffered), id, token, expert);
+          Value less = arith::SubIOp::create(b, room, b.i32(1));
+          return Values{arith::SelectOp::create(b, isEqual, less, room)};
+        });
   });
 }
 
@@ -352,9 +346,8 @@ void moec::emitStagesOfBatch(VectorBuilder &b, const RoutingStages &stages,
   if (!stages.routing.dependsOnBatch())
     return;
   if (stages.routing.drops())
-    b.tasks(b.index(1), [&](Value) {
-      BatchStages(b, stages, rows).dropOverflow();
-    });
+    b.tasks(b.index(1),
+            [&](Value) { BatchStages(b, stages, rows).dropOverflow(); });
   else
     b.tasks(b.index(stages.experts), [&](Value expert) {
       BatchStages(b, stages, rows).chooseTokens(expert);

@@ -30,8 +30,8 @@ Value moec::integerTable(VectorBuilder &b, ArrayRef<int32_t> elements) {
   for (Chunk chunk : chunksOf(size, std::max<int64_t>(b.lanes, 4))) {
     auto type = VectorType::get({chunk.size}, b.getI32Type());
     Value part = arith::ConstantOp::create(
-        b, DenseElementsAttr::get(type,
-                                  elements.slice(chunk.offset, chunk.size)));
+        b,
+        DenseElementsAttr::get(type, elements.slice(chunk.offset, chunk.size)));
     vector::StoreOp::create(b, part, buffer, b.index(chunk.offset));
   }
   return buffer;
@@ -84,12 +84,13 @@ Value RoutingFinish::fold(Value token, double init, Fold fn) {
       })[0];
   if (!stages.shared)
     return result;
-  return b.forLoop(b.index(0), b.index(stages.shared), 1, result,
-                   [&](Value slot, ValueRange carried) -> VectorBuilder::Values {
-                     Value weight = memref::LoadOp::create(
-                         b, rows.shared, ValueRange{token, slot});
-                     return {fn(carried[0], weight)};
-                   })[0];
+  return b.forLoop(
+      b.index(0), b.index(stages.shared), 1, result,
+      [&](Value slot, ValueRange carried) -> VectorBuilder::Values {
+        Value weight =
+            memref::LoadOp::create(b, rows.shared, ValueRange{token, slot});
+        return {fn(carried[0], weight)};
+      })[0];
 }
 
 void RoutingFinish::dropNull(Value token) {

@@ -101,21 +101,27 @@ static constexpr StringLiteral kGatingOps[] = {
     "moe.tap"};
 
 static constexpr StringLiteral kDispatchOps[] = {
-    "func",         "arith",
-    "math",         "nn",
-    "tensor.dim",   "tensor.empty",
-    "tensor.cast",  "linalg.generic",
-    "linalg.yield", "moe.weight",
-    "moe.gate",     "moe.route",
-    "moe.plan",     "moe.combine",
-    "moe.grouped_matmul", "moe.yield",
-    "moe.tap"};
+    "func",        "arith",          "math",
+    "nn",          "tensor.dim",     "tensor.empty",
+    "tensor.cast", "linalg.generic", "linalg.yield",
+    "moe.weight",  "moe.gate",       "moe.route",
+    "moe.plan",    "moe.combine",    "moe.grouped_matmul",
+    "moe.yield",   "moe.tap"};
 
-static constexpr StringLiteral kBuffersOps[] = {
-    "func",     "arith",       "math",           "memref",
-    "nn",       "linalg.copy", "linalg.generic", "linalg.yield",
-    "moe.gate", "moe.route",   "moe.plan",       "moe.combine",
-    "moe.grouped_matmul", "moe.yield"};
+static constexpr StringLiteral kBuffersOps[] = {"func",
+                                                "arith",
+                                                "math",
+                                                "memref",
+                                                "nn",
+                                                "linalg.copy",
+                                                "linalg.generic",
+                                                "linalg.yield",
+                                                "moe.gate",
+                                                "moe.route",
+                                                "moe.plan",
+                                                "moe.combine",
+                                                "moe.grouped_matmul",
+                                                "moe.yield"};
 // Temporaries live in the arena; state is resolved, not copied.
 static constexpr StringLiteral kBuffersRefused[] = {
     "memref.alloc", "memref.alloca", "memref.dealloc", "nn.state_ref"};

@@ -132,10 +132,11 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
     return std::nullopt;
   int64_t k = attr->getK(), experts = logits->width;
   if (attr->is(moe::Policy::Table) || attr->getSharedExperts())
-    return a.fail("has no way yet to say the table of policy 'table', or to use "
-                  "the weights of shared_experts");
-  bool takesAll = attr->is(moe::Policy::Dense) ||
-                  attr->is(moe::Policy::ExpertChoice);
+    return a.fail(
+        "has no way yet to say the table of policy 'table', or to use "
+        "the weights of shared_experts");
+  bool takesAll =
+      attr->is(moe::Policy::Dense) || attr->is(moe::Policy::ExpertChoice);
   if (takesAll && k != experts)
     return a.fail("lets a token have any of the " + std::to_string(experts) +
                   " experts, so k must be their number, got " +

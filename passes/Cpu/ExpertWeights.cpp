@@ -47,8 +47,7 @@ std::pair<Value, Value> ExpertSelection::firstLargest() {
         Value first = arith::IndexCastOp::create(b, b.getI32Type(), offset);
         Value index =
             arith::AddIOp::create(b, b.broadcast(first, b.lanes), lane);
-        Value isLarger =
-            compare(b, arith::CmpIPredicate::sgt, key, carried[0]);
+        Value isLarger = compare(b, arith::CmpIPredicate::sgt, key, carried[0]);
         return Values{arith::MaxSIOp::create(b, key, carried[0]),
                       arith::SelectOp::create(b, isLarger, index, carried[1])};
       });
@@ -58,8 +57,8 @@ std::pair<Value, Value> ExpertSelection::firstLargest() {
                             b.broadcast(largest, b.lanes));
   Value indices = arith::SelectOp::create(
       b, isLargest, best[1], i32Splat(std::numeric_limits<int32_t>::max()));
-  return {largest,
-          vector::ReductionOp::create(b, vector::CombiningKind::MINSI, indices)};
+  return {largest, vector::ReductionOp::create(b, vector::CombiningKind::MINSI,
+                                               indices)};
 }
 
 /// What an expert weighs before the last stages, or what that is made of.
@@ -99,9 +98,9 @@ Value ExpertSelection::isAllowed(Value found, Value largest, Value round,
     found = both(b, found, compare(b, arith::CmpIPredicate::slt, round, limit));
   if (!mass.empty()) {
     Value isFirst = compare(b, arith::CmpIPredicate::eq, round, b.i32(0));
-    Value isBelow = arith::CmpFOp::create(
-        b, arith::CmpFPredicate::OLT, mass[0],
-        b.f32(routing.getThreshold().getValueAsDouble()));
+    Value isBelow =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, mass[0],
+                              b.f32(routing.getThreshold().getValueAsDouble()));
     found = both(b, found, arith::OrIOp::create(b, isFirst, isBelow));
   }
   return found;
@@ -142,10 +141,10 @@ void ExpertSelection::selectRounds(Value token) {
         Values next(mass);
         if (!mass.empty()) {
           Value score =
-              scores ? memref::LoadOp::create(b, scores, expert).getResult()
-                     : memref::LoadOp::create(b, logits,
-                                              ValueRange{row, expert})
-                           .getResult();
+              scores
+                  ? memref::LoadOp::create(b, scores, expert).getResult()
+                  : memref::LoadOp::create(b, logits, ValueRange{row, expert})
+                        .getResult();
           next[0] = arith::AddFOp::create(b, next[0], score);
         }
         return next;
@@ -181,13 +180,14 @@ Value ExpertSelection::roundWeight(Value expert) {
     return stages.isWindow() ? math.inWindow(routing, logit, magnitude, most)
                              : logit;
   };
-  Values total = forVectors(
-      b.f32Splat(0.0, b.lanes), [&](Value offset, ValueRange carried) -> Values {
-        Value logit = visible(vectorAt(remaining, offset), loadLogits(offset),
-                              largest);
-        return {arith::AddFOp::create(b, carried[0],
-                                      math.exponential(logit, largest))};
-      });
+  Values total =
+      forVectors(b.f32Splat(0.0, b.lanes),
+                 [&](Value offset, ValueRange carried) -> Values {
+                   Value logit = visible(vectorAt(remaining, offset),
+                                         loadLogits(offset), largest);
+                   return {arith::AddFOp::create(
+                       b, carried[0], math.exponential(logit, largest))};
+                 });
   Value sum = b.reduce(total, [&](Value lhs, Value rhs) -> Value {
     return arith::AddFOp::create(b, lhs, rhs);
   });
@@ -204,22 +204,20 @@ void ExpertSelection::selectFromTable(Value token) {
   const RoutingInputs &in = stages.inputs;
   int64_t size = cast<MemRefType>(in.table.getType()).getDimSize(0);
   Value tokenId = memref::LoadOp::create(b, in.tokenId, token);
-  Value isRow =
-      compare(b, arith::CmpIPredicate::ult, tokenId, b.i32(size));
+  Value isRow = compare(b, arith::CmpIPredicate::ult, tokenId, b.i32(size));
   Value valid = arith::SelectOp::create(b, isRow, tokenId, b.i32(0));
   Value entry = arith::IndexCastOp::create(b, b.getIndexType(), valid);
   b.forLoop(b.index(0), b.index(stages.k()), 1, [&](Value slot) {
     Value id = memref::LoadOp::create(b, in.table, ValueRange{entry, slot});
-    Value isExpert =
-        compare(b, arith::CmpIPredicate::ult, id, b.i32(experts));
+    Value isExpert = compare(b, arith::CmpIPredicate::ult, id, b.i32(experts));
     id = arith::SelectOp::create(b, isExpert, id, b.i32(0));
     Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
     Value found = both(b, isRow, isExpert);
     if (blocked)
-      found = both(b, found,
-                   compare(b, arith::CmpIPredicate::eq,
-                           memref::LoadOp::create(b, blocked, expert),
-                           b.i32(0)));
+      found =
+          both(b, found,
+               compare(b, arith::CmpIPredicate::eq,
+                       memref::LoadOp::create(b, blocked, expert), b.i32(0)));
     choose(slot, found, id, valueOf(expert));
   });
 }
@@ -325,12 +323,12 @@ void ExpertSelection::dropNull(Values &vectors) {
   if (!routing.getNullExperts())
     return;
   for (int64_t at = 0; at < stages.k(); at += b.lanes) {
-    Value isReal = compare(b, arith::CmpIPredicate::slt,
-                           vectorAt(slots, b.index(at)),
-                           i32Splat(experts - routing.getNullExperts()));
+    Value isReal =
+        compare(b, arith::CmpIPredicate::slt, vectorAt(slots, b.index(at)),
+                i32Splat(experts - routing.getNullExperts()));
     Value &vector = vectors[at / b.lanes];
-    vector = arith::SelectOp::create(b, isReal, vector,
-                                     b.f32Splat(0.0, b.lanes));
+    vector =
+        arith::SelectOp::create(b, isReal, vector, b.f32Splat(0.0, b.lanes));
   }
 }
 

@@ -135,12 +135,12 @@ struct Form {
         grouped ? groupReduce : GroupReduce::Max,
         grouped ? r.getGroupKeep() : 0,
         grouped ? r.getGroupFill() : GroupFill::NegInf,
-        grouped ? r.getGroupQuota() : 0,
-        r.getNullExperts(), r.getNullBeforeNorm(), r.getWindowBy(),
-        r.getSharedExperts(), r.getCapacity(), r.getCapacityUnit(),
-        r.getCapacityMin(), r.getCapacityScope(), r.getPriority(),
-        r.getDropOrder(), r.getLightExperts(), r.getLightShare(),
-        r.getRenormAfterDrop(), r.getDedupe());
+        grouped ? r.getGroupQuota() : 0, r.getNullExperts(),
+        r.getNullBeforeNorm(), r.getWindowBy(), r.getSharedExperts(),
+        r.getCapacity(), r.getCapacityUnit(), r.getCapacityMin(),
+        r.getCapacityScope(), r.getPriority(), r.getDropOrder(),
+        r.getLightExperts(), r.getLightShare(), r.getRenormAfterDrop(),
+        r.getDedupe());
   }
 };
 
