@@ -208,9 +208,10 @@ TEST(AttentionTest, KeysOfLayers) {
   EXPECT_TRUE(Attention(window, keys, config(R"({"1": {"width": 8}})"))
                   .import()
                   .failsWith(code::unsupportedKey, 3, {"per_layer.1.width"}));
-  EXPECT_TRUE(Attention(window, keys, config(R"({"one": {"reach": 8}})"))
-                  .import()
-                  .failsWith(code::unsupportedKey, 3, {"per_layer.one"}));
+  EXPECT_TRUE(
+      Attention(window, keys, config(R"({"one": {"reach": 8}})"))
+          .import()
+          .failsWith(code::unsupportedKey, 3, {"per_layer", "\"one\""}));
   // A default that depends on such a key is one of each layer, too.
   keys["other"] = {{"type", "int"}, {"default", "reach + 1"}};
   Imported other = Attention(Json{{"window", "other"}}, keys).import();
