@@ -150,8 +150,10 @@ struct JoinHeadsToVectors : OpRewritePattern<nn::JoinHeadsOp> {
       from = b.add(from, op.getOffsets()[i]);
       bool repeats = op.getSizes()[i] == 1;
       b.forChunks(count, kUnroll, [&](Value at, int64_t size) {
-        Value value = repeats ? b.broadcast(b.load(in, {row, from}, 1), size)
-                              : b.load(in, {row, b.add(from, at)}, size);
+        Value value =
+            repeats ? Value(vector::BroadcastOp::create(
+                          b, b.f32Vector(size), b.load(in, {row, from}, 1)))
+                    : b.load(in, {row, b.add(from, at)}, size);
         b.store(value, op.getOuts()[0], {row, b.add(to, at)});
       });
       to = b.add(to, count);
