@@ -130,7 +130,8 @@ moec::moe::GroupedMatmulOp moec::createProduct(OpBuilder &builder, Location loc,
                                                RowGroups groups) {
   auto product = moe::GroupedMatmulOp::create(
       builder, loc, init.getType(), x, bank, groups.offsets, groups.active,
-      groups.gather, /*extras=*/ValueRange(), init, /*variants=*/nullptr);
+      groups.gather, /*extras=*/ValueRange(), /*group_extras=*/ValueRange(),
+      init, /*variants=*/nullptr);
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&product.getEpilogue());
   Value value = body->addArgument(builder.getF32Type(), loc);

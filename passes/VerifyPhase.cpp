@@ -105,8 +105,9 @@ static constexpr StringLiteral kDispatchOps[] = {
     "nn",          "tensor.dim",     "tensor.empty",
     "tensor.cast", "linalg.generic", "linalg.yield",
     "moe.weight",  "moe.gate",       "moe.route",
-    "moe.plan",    "moe.combine",    "moe.grouped_matmul",
-    "moe.yield",   "moe.tap"};
+    "moe.plan",    "moe.spread",     "moe.row_weights",
+    "moe.combine", "moe.grouped_matmul", "moe.yield",
+    "moe.tap"};
 
 static constexpr StringLiteral kBuffersOps[] = {"func",
                                                 "arith",
@@ -119,6 +120,8 @@ static constexpr StringLiteral kBuffersOps[] = {"func",
                                                 "moe.gate",
                                                 "moe.route",
                                                 "moe.plan",
+                                                "moe.spread",
+                                                "moe.row_weights",
                                                 "moe.combine",
                                                 "moe.grouped_matmul",
                                                 "moe.yield"};

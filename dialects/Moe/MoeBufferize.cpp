@@ -132,6 +132,8 @@ void moec::registerBufferization(DialectRegistry &registry) {
     RouteOp::attachInterface<DpsModel<RouteOp>>(*context);
     GateOp::attachInterface<DpsModel<GateOp>>(*context);
     PlanOp::attachInterface<DpsModel<PlanOp>>(*context);
+    SpreadOp::attachInterface<DpsModel<SpreadOp>>(*context);
+    RowWeightsOp::attachInterface<DpsModel<RowWeightsOp>>(*context);
     CombineOp::attachInterface<DpsModel<CombineOp>>(*context);
     GroupedMatmulOp::attachInterface<DpsModel<GroupedMatmulOp>>(*context);
     TapOp::attachInterface<ReaderModel<TapOp>>(*context);

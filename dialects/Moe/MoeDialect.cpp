@@ -48,6 +48,24 @@ LogicalResult BankType::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+LogicalResult
+ExpertRangeAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                        ExpertKind, int64_t count) {
+  if (count < 1)
+    return emitError() << "a range needs at least 1 expert, got " << count;
+  return success();
+}
+
+LogicalResult
+ExpertRangesAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                         ArrayRef<ExpertRangeAttr> list) {
+  if (llvm::none_of(list, [](ExpertRangeAttr range) {
+        return range.getKind() == ExpertKind::Ffn;
+      }))
+    return emitError() << "expected at least one range of kind ffn";
+  return success();
+}
+
 LogicalResult VariantAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                   int64_t maxRows, int64_t tileRows,
                                   int64_t tileVectors, int64_t prefetch) {

@@ -22,10 +22,10 @@ def Moe_Dialect : Dialect {
     | stage | ops |
     |---|---|
     | choose | `moe.route` (from logits), `moe.gate` (router product and choice in one kernel) |
-    | group by expert | `moe.plan` |
+    | group by expert | `moe.plan`, `moe.spread`, `moe.row_weights` |
     | compute | `moe.experts` (a region per expert), `moe.shared`, `moe.grouped_matmul` |
     | bring back | `moe.combine` |
-    | weights | `moe.recipes` with `moe.load`, `moe.load_bank`, `moe.cast`, `moe.concat`, `moe.pack`, `moe.rope_table`, `moe.define`; `moe.weight` |
+    | weights | `moe.recipes` with `moe.load`, `moe.load_bank`, `moe.cast`, `moe.slice`, `moe.transpose`, `moe.dequantize`, `moe.concat`, `moe.pack`, `moe.rope_table`, `moe.define`; `moe.weight` |
     | observe | `moe.tap` |
     | run | `moe.parallel`, `moe.host` |
 
@@ -124,6 +124,12 @@ def Moe_DropOrder : Moe_Enum<"DropOrder", "whether first choices come before all
 def Moe_Dedupe : Moe_Enum<"Dedupe", "what becomes of choices that an alias makes equal", [
   I32EnumAttrCase<"None", 0, "none">,
   I32EnumAttrCase<"Sum", 1, "sum">]>;
+
+def Moe_ExpertKind : Moe_Enum<"ExpertKind", "what an expert computes", [
+  I32EnumAttrCase<"Ffn", 0, "ffn">,
+  I32EnumAttrCase<"Local", 1, "local">,
+  I32EnumAttrCase<"Identity", 2, "identity">,
+  I32EnumAttrCase<"Zero", 3, "zero">]>;
 
 class Moe_Attr<string cppName, string attrMnemonic>
     : AttrDef<Moe_Dialect, cppName> {
@@ -244,6 +250,21 @@ def Moe_RoutingAttr : Moe_Attr<"Routing", "routing"> {
     /// The router in words: "softmax, top-8, renormalised".
     std::string inWords(const RoutingInputs &inputs) const;
   }];
+}
+
+def Moe_ExpertRangeAttr : Moe_Attr<"ExpertRange", "range"> {
+  let summary = "neighbouring expert ids of one kind";
+  let description = "Example: `#moe.range<identity, 256>`.";
+  let parameters = (ins EnumParameter<Moe_ExpertKind>:$kind, "int64_t":$count);
+  let assemblyFormat = "`<` $kind `,` $count `>`";
+  let genVerifyDecl = 1;
+}
+
+def Moe_ExpertRangesAttr : Moe_Attr<"ExpertRanges", "ranges"> {
+  let summary = "the kinds of all expert ids, in ascending order";
+  let parameters = (ins ArrayRefParameter<"ExpertRangeAttr">:$list);
+  let assemblyFormat = "`<` `[` $list `]` `>`";
+  let genVerifyDecl = 1;
 }
 
 def Moe_VariantAttr : Moe_Attr<"Variant", "variant"> {

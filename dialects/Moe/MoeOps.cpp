@@ -29,6 +29,10 @@ void moec::getDpsEffects(DestinationStyleOpInterface op, Effects &effects) {
 void RouteOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
 void GateOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
 void PlanOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void SpreadOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void RowWeightsOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+}
 void CombineOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
 void ExpertsOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
 void SharedOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
@@ -42,6 +46,36 @@ void TapOp::getEffects(Effects &effects) {
   effects.emplace_back(MemoryEffects::Write::get());
   if (isa<MemRefType>(getValue().getType()))
     effects.emplace_back(MemoryEffects::Read::get(), &getValueMutable());
+}
+
+SmallVector<ExpertsOp::Range> ExpertsOp::rangeList() {
+  SmallVector<Range> list;
+  auto bodies = getBodies().begin();
+  unsigned bank = 0;
+  auto add = [&](ExpertKind kind, std::optional<int64_t> count) {
+    Range range{kind, list.empty() ? 0 : list.back().first + list.back().count,
+                count.value_or(0), nullptr, getBanks().slice(bank, 0)};
+    if (kind == ExpertKind::Ffn || kind == ExpertKind::Local) {
+      range.body = &(bodies++)->front();
+      unsigned taken = range.body->getNumArguments() - 1;
+      range.banks = getBanks().slice(bank, taken);
+      bank += taken;
+    }
+    if (!count)
+      range.count = cast<BankType>(range.banks.front().getType()).getExperts();
+    list.push_back(range);
+  };
+  if (!getRanges())
+    add(ExpertKind::Ffn, std::nullopt);
+  else
+    for (ExpertRangeAttr range : getRanges()->getList())
+      add(range.getKind(), range.getCount());
+  return list;
+}
+
+int64_t ExpertsOp::numExperts() {
+  Range last = rangeList().back();
+  return last.first + last.count;
 }
 
 /// The type of one group's matrix: a bank's member, a tensor, or a memref

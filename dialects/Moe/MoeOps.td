@@ -127,36 +127,77 @@ def Moe_GateOp : Moe_ComputeOp<"gate", [AttrSizedOperandSegments]> {
 def Moe_PlanOp : Moe_ComputeOp<"plan"> {
   let summary = "sort the chosen (token, expert) pairs by expert";
   let description = [{
-    A stable counting sort: pairs by expert, those of an expert by token. An id of -1 makes no row.
+    A stable counting sort: pairs by expert, those of an expert by token. The ids `first` to `first + E` are those of the
+    E experts that are planned for; of the ids behind them, there are `others`. Only planned ids make rows: not those of others, and
+    not -1, which is none.
 
     ins: `ids` i32 [T, k]. outs:
-    - `offsets` i32 [E + 1]: the rows of expert e are `offsets[e]` to `offsets[e + 1]`;
-    - `active` i32 [E + 1]: the experts that have rows, ascending; the last entry is their number;
+    - `offsets` i32 [E + 1]: the rows of expert `first + e` are `offsets[e]` to `offsets[e + 1]`;
+    - `active` i32 [E + 1]: the e that have rows, ascending; the last entry is their number;
     - `row_token` i32 [T * k]: the token of each row;
     - `token_row` i32 [T, k]: the rows of each token, by ascending expert, -1 behind the last one;
     - `token_slot` i32 [T, k]: beside each entry of `token_row`, its column in `ids`.
   }];
-  let arguments = (ins Moe_Shaped:$ids, Variadic<Moe_Shaped>:$outs);
+  let arguments = (ins Moe_Shaped:$ids, Variadic<Moe_Shaped>:$outs,
+                       DefaultValuedAttr<I64Attr, "0">:$first,
+                       DefaultValuedAttr<I64Attr, "0">:$others);
   let assemblyFormat = [{
     attr-dict `ins` `(` $ids `:` type($ids) `)` `outs` `(` $outs `:` type($outs) `)`
     (`->` type($results)^)?
   }];
 }
 
+def Moe_SpreadOp : Moe_ComputeOp<"spread"> {
+  let summary = "a vector of each expert beside every row of that expert";
+  let description = [{
+    `rows[r] = bank[e]` for the rows r of expert e. `moe-fuse-epilogues` makes it a part of the products that it is read with.
+
+    ins: `bank` of vectors [N], `offsets` of `moe.plan`; outs: `rows` [R, N].
+  }];
+  let arguments = (ins Moe_Weights:$bank, Moe_Shaped:$offsets, Variadic<Moe_Shaped>:$outs);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $bank `,` $offsets `:` type($bank) `,` type($offsets) `)`
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+def Moe_RowWeightsOp : Moe_ComputeOp<"row_weights"> {
+  let summary = "the weights of the experts in the order of their rows";
+  let description = [{
+    `rows[token_row[t, j], 0] = weights[t, token_slot[t, j]]`, for experts whose input is weighed and not their output.
+
+    ins: `weights` f32 [T, k], `token_row` and `token_slot` of `moe.plan`; outs: `rows` f32 [T * k, 1].
+  }];
+  let arguments = (ins Moe_Shaped:$weights, Moe_Shaped:$token_row, Moe_Shaped:$token_slot,
+                       Variadic<Moe_Shaped>:$outs);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $weights `,` $token_row `,` $token_slot `:` type($weights) `,` type($token_row) `,`
+    type($token_slot) `)` `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
 def Moe_CombineOp : Moe_ComputeOp<"combine", [AttrSizedOperandSegments]> {
   let summary = "the weighted sum of the rows of each token";
   let description = [{
-    `y[t] = sum over j of weights[t, token_slot[t, j]] * rows[token_row[t, j]] + sum of addends[t]`, in f32, by ascending expert,
-    then the addends in their order.
+    `y[t] = sum over j of weights[t, token_slot[t, j]] * rows[token_row[t, j]] + sum of share_i[t] * locals_i[t] + sum of addends[t]`,
+    in f32: by ascending expert, then the locals and the addends in their order. With `unweighted`, rows count as they are.
 
-    ins: `rows` [T * k, H], `token_row` and `token_slot` i32 [T, k], `weights` f32 [T, k], addends [T, H]; outs: `y` [T, H].
+    `locals` are what experts make of every token without its rows being moved: the i-th one is that of the ids
+    `ranges[2 i]` to `ranges[2 i + 1]`, and `share_i[t]` is the sum of the weights beside these ids, by ascending column.
+
+    ins: `rows` [T * k, H], `token_row` and `token_slot` i32 [T, k], `weights` f32 [T, k], `ids` i32 [T, k] where there are locals
+    [T, H], addends [T, H]; outs: `y` [T, H].
   }];
   let arguments = (ins Moe_Shaped:$rows, Moe_Shaped:$token_row, Moe_Shaped:$token_slot,
-                       Moe_Shaped:$weights, Variadic<Moe_Shaped>:$addends,
-                       Variadic<Moe_Shaped>:$outs);
+                       Moe_Shaped:$weights, Optional<Moe_Shaped>:$ids,
+                       Variadic<Moe_Shaped>:$locals, Variadic<Moe_Shaped>:$addends,
+                       Variadic<Moe_Shaped>:$outs,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$ranges,
+                       UnitAttr:$unweighted);
   let assemblyFormat = [{
     attr-dict `ins` `(` $rows `,` $token_row `,` $token_slot `,` $weights `:` type($rows) `,`
     type($token_row) `,` type($token_slot) `,` type($weights) `)`
+    (`ids` `(` $ids^ `:` type($ids) `)`)? (`locals` `(` $locals^ `:` type($locals) `)`)?
     (`addends` `(` $addends^ `:` type($addends) `)`)?
     `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
   }];
@@ -173,7 +214,21 @@ def Moe_ExpertsOp : Moe_ComputeOp<"experts", [
   let description = [{
     The region is the computation of one expert: its arguments are some rows of `x` [?, H] and one member of every
     bank, and it yields rows [?, H']. `y[t]` is the sum over j of `weights[t, j]` times the row that expert `ids[t, j]` makes of `x[t]`.
+    With `weight_on_input`, it is the sum of what that expert makes of `weights[t, j] * x[t]`.
     How it runs (which tokens together, in which order) is not said here.
+
+    Experts of several kinds stand side by side where `ranges` says how many ids each kind has, in ascending order:
+
+    | kind | what it makes of x | region | banks |
+    |---|---|---|---|
+    | `ffn` | what the region makes | one | of as many members as the range has ids |
+    | `local` | what the region makes, cheap enough for every token | one | tensors, the same for all ids |
+    | `identity` | x | | |
+    | `zero` | nothing | | |
+
+    Regions take the banks in order, each as many as it has arguments behind the rows. Only ranges of `ffn` get rows of their own:
+    tokens are never moved to the other experts, whose shares are added where rows are combined.
+    Without `ranges`, there is one range of `ffn`.
 
     ```mlir
     %y = moe.experts ins(%x, %ids, %weights : ...) banks(%gate, %up, %down : ...) outs(%e : ...) {
@@ -184,12 +239,26 @@ def Moe_ExpertsOp : Moe_ComputeOp<"experts", [
     ```
   }];
   let arguments = (ins Moe_Shaped:$x, Moe_Shaped:$ids, Moe_Shaped:$weights,
-                       Variadic<Moe_BankType>:$banks, Variadic<Moe_Shaped>:$outs);
-  let regions = (region SizedRegion<1>:$body);
+                       Variadic<Moe_Weights>:$banks, Variadic<Moe_Shaped>:$outs,
+                       OptionalAttr<Moe_ExpertRangesAttr>:$ranges,
+                       UnitAttr:$weight_on_input);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$bodies);
   let assemblyFormat = [{
     attr-dict `ins` `(` $x `,` $ids `,` $weights `:` type($x) `,` type($ids) `,` type($weights) `)`
-    `banks` `(` $banks `:` type($banks) `)` `outs` `(` $outs `:` type($outs) `)` $body
+    `banks` `(` $banks `:` type($banks) `)` `outs` `(` $outs `:` type($outs) `)` $bodies
     (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = baseDeclaration # [{
+    /// One range of ids.
+    struct Range {
+      ExpertKind kind;
+      int64_t first, count;
+      ::mlir::Block *body;        ///< Null where the kind has no region.
+      ::mlir::OperandRange banks; ///< Those of the region.
+    };
+    ::llvm::SmallVector<Range> rangeList();
+    /// The number of ids.
+    int64_t numExperts();
   }];
 }
 
@@ -220,8 +289,9 @@ def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
 
     ins: `x` [R, K]. banks: [N, K] tensors, banks of these, or their packed forms (see `moe.pack`).
     `extras` are further inputs of the epilogue, by shape: [R, N] one value each, [R, 1] one for a row, [N] one for a column.
-    The region's arguments are scalars: f32 for each bank, then one of the element type of each extra; it yields the
-    output's element. Its ops are elementwise ones of arith and math, and become vector code.
+    `group_extras` are banks of vectors [N], of which a row's group gives one value for a column (the biases of experts).
+    The region's arguments are scalars: f32 for each bank, then one of the element type of each extra and group extra; it yields
+    the output's element. Its ops are elementwise ones of arith and math, and become vector code.
     `active` is that of `moe.plan`. `variants`, when present, says which kernels are generated.
 
     Why not upstream: `linalg` has no ragged contraction with gathered rows.
@@ -229,7 +299,7 @@ def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
   let arguments = (ins Moe_Shaped:$x, Variadic<Moe_Weights>:$banks,
                        Optional<Moe_Shaped>:$offsets, Optional<Moe_Shaped>:$active,
                        Optional<Moe_Shaped>:$gather, Variadic<Moe_Shaped>:$extras,
-                       Variadic<Moe_Shaped>:$outs,
+                       Variadic<Moe_Weights>:$group_extras, Variadic<Moe_Shaped>:$outs,
                        OptionalAttr<Moe_VariantsAttr>:$variants);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
@@ -238,6 +308,7 @@ def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
     (`active` `(` $active^ `:` type($active) `)`)?
     (`gather` `(` $gather^ `:` type($gather) `)`)?
     (`extras` `(` $extras^ `:` type($extras) `)`)?
+    (`group_extras` `(` $group_extras^ `:` type($group_extras) `)`)?
     `outs` `(` $outs `:` type($outs) `)` $epilogue (`->` type($results)^)?
   }];
   let extraClassDeclaration = baseDeclaration # [{
@@ -321,8 +392,12 @@ def Moe_LoadOp : Moe_RecipeOp<"load"> {
 
 def Moe_LoadBankOp : Moe_RecipeOp<"load_bank"> {
   let summary = "a tensor of the checkpoint for every expert";
-  let description = "`tensor` contains `{expert}`, which stands for 0, 1, ...";
-  let arguments = (ins StrAttr:$tensor);
+  let description = [{
+    `tensor` contains `{expert}`, which stands for `first`, `first + 1`, ... Or one tensor is `stacked` of the members: it has their
+    shape, and in front of it one more dimension for their number, which may be merged with the next.
+  }];
+  let arguments = (ins StrAttr:$tensor, DefaultValuedAttr<I64Attr, "0">:$first,
+                       UnitAttr:$stacked);
   let results = (outs Moe_BankType:$result);
   let hasVerifier = 1;
   let assemblyFormat = "$tensor attr-dict `:` type($result)";
@@ -338,9 +413,34 @@ def Moe_CastOp : Moe_RecipeOp<"cast"> {
   let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
 }
 
+def Moe_TransposeOp : Moe_RecipeOp<"transpose"> {
+  let summary = "a matrix [K, N] as [N, K]";
+  let arguments = (ins Moe_Weights:$input);
+  let results = (outs Moe_Weights:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+}
+
+def Moe_DequantizeOp : Moe_RecipeOp<"dequantize"> {
+  let summary = "the numbers that a quantized matrix stands for";
+  let description = [{
+    Each element times the scale of its block, in f32, and rounded once: `scales` [N / rows, K / columns], rounded up, has one
+    scale for every block of `block = [rows, columns]` elements. `f4E2M1FN` in blocks of [1, 32] with scales of `f8E8M0FNU` is MXFP4;
+    `f8E4M3FN` in blocks of [128, 128] with scales of f32 is what DeepSeek-V3 is stored as.
+
+    Loaded from a checkpoint, f4 are the nibbles of bytes, the lower one first, and exponents (e8m0) are bytes.
+  }];
+  let arguments = (ins Moe_Weights:$input, Moe_Weights:$scales, DenseI64ArrayAttr:$block);
+  let results = (outs Moe_Weights:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $input `,` $scales attr-dict `:` type($input) `,` type($scales) `to` type($result)
+  }];
+}
+
 def Moe_ConcatOp : Moe_RecipeOp<"concat"> {
-  let summary = "matrices below each other, as one (for banks: of every expert)";
-  let arguments = (ins Variadic<Moe_Weights>:$inputs);
+  let summary = "matrices as one, below or beside each other (for banks: of every expert)";
+  let arguments = (ins Variadic<Moe_Weights>:$inputs, UnitAttr:$columns);
   let results = (outs Moe_Weights:$result);
   let hasVerifier = 1;
   let assemblyFormat = "$inputs attr-dict `:` type($inputs) `to` type($result)";

@@ -26,10 +26,49 @@ static int64_t experts(Type type) {
 }
 
 LogicalResult LoadBankOp::verify() {
-  if (!getTensor().contains("{expert}"))
+  bool isPattern = getTensor().contains("{expert}");
+  if (!isPattern && !getStacked())
     return emitOpError("tensor name '")
            << getTensor() << "' lacks {expert}, which stands for the number "
            << "of the expert";
+  if (isPattern && getStacked())
+    return emitOpError("tensor name '")
+           << getTensor() << "' of stacked members contains {expert}";
+  if (getFirst() < 0)
+    return emitOpError("first must not be negative, got ") << getFirst();
+  return success();
+}
+
+LogicalResult TransposeOp::verify() {
+  auto from = member(getInput().getType()), to = member(getType());
+  bool isTransposed = from.getRank() == 2 && to.getRank() == 2 &&
+                      from.getDimSize(0) == to.getDimSize(1) &&
+                      from.getDimSize(1) == to.getDimSize(0);
+  if (experts(getInput().getType()) != experts(getType()) ||
+      from.getElementType() != to.getElementType() || !isTransposed)
+    return emitOpError("result ")
+           << getType() << " is not the transpose of " << getInput().getType();
+  return success();
+}
+
+LogicalResult DequantizeOp::verify() {
+  auto from = member(getInput().getType()), to = member(getType());
+  auto scales = member(getScales().getType());
+  if (getBlock().size() != 2 || getBlock()[0] < 1 || getBlock()[1] < 1)
+    return emitOpError("a block needs two sizes of at least 1");
+  if (from.getRank() != 2 || from.getShape() != to.getShape() ||
+      experts(getInput().getType()) != experts(getType()) ||
+      experts(getScales().getType()) != experts(getType()))
+    return emitOpError("dequantizes a matrix to one of the same shape, got ")
+           << getInput().getType() << " to " << getType();
+  int64_t expected[] = {llvm::divideCeilSigned(from.getDimSize(0), getBlock()[0]),
+                        llvm::divideCeilSigned(from.getDimSize(1), getBlock()[1])};
+  if (scales.getShape() != ArrayRef(expected))
+    return emitOpError("needs scales [")
+           << expected[0] << ", " << expected[1] << "], got "
+           << getScales().getType();
+  if (!to.getElementType().isF32() && !to.getElementType().isBF16())
+    return emitOpError("dequantizes to f32 or bf16, got ") << getType();
   return success();
 }
 
@@ -50,20 +89,28 @@ LogicalResult ConcatOp::verify() {
   if (getInputs().empty())
     return emitOpError("expects at least one input");
   auto result = member(getType());
-  int64_t rows = 0;
+  unsigned along = getColumns();
+  if (result.getRank() <= along)
+    return emitOpError("has no dimension ") << along << " in " << getType();
+  int64_t sum = 0;
+  auto without = [&](ShapedType type) {
+    SmallVector<int64_t> shape(type.getShape());
+    shape[along] = 0;
+    return shape;
+  };
   for (Value input : getInputs()) {
     auto type = member(input.getType());
     if (experts(input.getType()) != experts(getType()) ||
         type.getElementType() != result.getElementType() ||
-        type.getRank() != result.getRank() ||
-        type.getShape().drop_front() != result.getShape().drop_front())
+        type.getRank() != result.getRank() || without(type) != without(result))
       return emitOpError("input ")
              << input.getType() << " does not fit the result " << getType();
-    rows += type.getDimSize(0);
+    sum += type.getDimSize(along);
   }
-  if (rows != result.getDimSize(0))
+  if (sum != result.getDimSize(along))
     return emitOpError("inputs have ")
-           << rows << " rows, the result " << result.getDimSize(0);
+           << sum << (along ? " columns" : " rows") << ", the result "
+           << result.getDimSize(along);
   return success();
 }
 

@@ -93,6 +93,8 @@ LogicalResult PlanOp::verify() {
   if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 5)))
     return failure();
   Type i32 = IntegerType::get(getContext(), 32);
+  if (getFirst() < 0 || getOthers() < 0)
+    return emitOpError("first and others must not be negative");
   if (failed(verifyShape(*this, getIds(), "ids", {kAny, kAny}, i32)))
     return failure();
   int64_t k = dim(getIds(), 1);
@@ -110,6 +112,50 @@ LogicalResult PlanOp::verify() {
           verifyShape(*this, getOuts()[4], "token_slot", {kAny, k}, i32)));
 }
 
+/// Checks a bank of vectors, one for each expert that `offsets` counts, or what
+/// it is in memory.
+static LogicalResult verifyVectors(Operation *op, StringRef what, Value bank,
+                                   int64_t experts, int64_t width) {
+  auto type = dyn_cast<BankType>(bank.getType());
+  auto memref = dyn_cast<MemRefType>(bank.getType());
+  bool fits = type ? type.getExperts() == experts &&
+                         type.getMember().getShape() == ArrayRef(width)
+                   : memref && memref.getShape() ==
+                                   ArrayRef<int64_t>({experts, width});
+  if (!fits)
+    return op->emitOpError() << what << " must be a bank of " << experts
+                             << " vectors of " << width << ", got "
+                             << bank.getType();
+  return success();
+}
+
+LogicalResult SpreadOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
+    return failure();
+  Type i32 = IntegerType::get(getContext(), 32);
+  if (failed(verifyShape(*this, getOffsets(), "offsets", {kAny}, i32)) ||
+      failed(verifyShape(*this, getOuts()[0], "rows", {kAny, kAny})))
+    return failure();
+  return verifyVectors(*this, "bank", getBank(), dim(getOffsets(), 0) - 1,
+                       dim(getOuts()[0], 1));
+}
+
+LogicalResult RowWeightsOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
+    return failure();
+  Type i32 = IntegerType::get(getContext(), 32);
+  Type f32 = Float32Type::get(getContext());
+  if (failed(verifyShape(*this, getWeights(), "weights", {kAny, kAny}, f32)) ||
+      failed(verifyShape(*this, getOuts()[0], "rows", {kAny, 1}, f32)))
+    return failure();
+  int64_t k = dim(getWeights(), 1);
+  return success(
+      succeeded(
+          verifyShape(*this, getTokenRow(), "token_row", {kAny, k}, i32)) &&
+      succeeded(
+          verifyShape(*this, getTokenSlot(), "token_slot", {kAny, k}, i32)));
+}
+
 LogicalResult CombineOp::verify() {
   if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
     return failure();
@@ -124,6 +170,16 @@ LogicalResult CombineOp::verify() {
     return failure();
   for (Value addend : getAddends())
     if (failed(verifyShape(*this, addend, "addend", {kAny, width})))
+      return failure();
+  if (bool(getIds()) != !getLocals().empty() ||
+      getRanges().size() != 2 * getLocals().size())
+    return emitOpError("locals need ids and two bounds of ids each, got ")
+           << getLocals().size() << " locals and " << getRanges().size()
+           << " bounds";
+  if (getIds() && failed(verifyShape(*this, getIds(), "ids", {kAny, k}, i32)))
+    return failure();
+  for (Value local : getLocals())
+    if (failed(verifyShape(*this, local, "local", {kAny, width})))
       return failure();
   return verifyShape(*this, getOuts()[0], "y", {kAny, width});
 }
@@ -162,23 +218,87 @@ static LogicalResult verifyRowRegion(Operation *op, Block &body, Value x,
   return success();
 }
 
-LogicalResult ExpertsOp::verify() {
-  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
-    return failure();
-  if (getBanks().empty())
-    return emitOpError("expects at least one bank");
-  SmallVector<Type> members;
-  int64_t experts = 0;
-  for (Value bank : getBanks()) {
-    auto type = cast<BankType>(bank.getType());
-    if (experts && type.getExperts() != experts)
-      return emitOpError("banks must have the same number of experts, got ")
-             << experts << " and " << type.getExperts();
-    experts = type.getExperts();
-    members.push_back(type.getMember());
+/// Checks the regions of experts against the kinds and banks; what is found
+/// wrong would make rangeList() meaningless.
+static LogicalResult verifyRanges(ExpertsOp op) {
+  SmallVector<std::pair<ExpertKind, int64_t>> kinds;
+  if (auto ranges = op.getRanges())
+    for (ExpertRangeAttr range : ranges->getList())
+      kinds.push_back({range.getKind(), range.getCount()});
+  else
+    kinds.push_back({ExpertKind::Ffn, 0});
+  auto hasRegion = [](ExpertKind kind) {
+    return kind == ExpertKind::Ffn || kind == ExpertKind::Local;
+  };
+  size_t regions = llvm::count_if(
+      kinds, [&](auto &kind) { return hasRegion(kind.first); });
+  if (op.getBodies().size() != regions)
+    return op.emitOpError("expects ")
+           << regions << " regions, one for each range of kind ffn or local, "
+           << "got " << op.getBodies().size();
+  size_t banks = 0;
+  for (Region &body : op.getBodies()) {
+    if (body.front().getNumArguments() == 0)
+      return op.emitOpError("region expects arguments: rows, then one for each "
+                            "weight");
+    banks += body.front().getNumArguments() - 1;
   }
-  return verifyRowRegion(*this, getBody().front(), getX(), members,
-                         getOuts()[0]);
+  if (banks != op.getBanks().size())
+    return op.emitOpError("the regions have ")
+           << banks << " arguments behind their rows, for "
+           << op.getBanks().size() << " banks";
+  size_t body = 0, next = 0;
+  for (auto [kind, count] : kinds) {
+    if (!hasRegion(kind))
+      continue;
+    size_t taken = op.getBodies()[body++].front().getNumArguments() - 1;
+    OperandRange own = op.getBanks().slice(next, taken);
+    next += taken;
+    if (kind == ExpertKind::Ffn && own.empty())
+      return op.emitOpError("expects at least one bank for a range of ffn");
+    for (Value bank : own) {
+      auto type = dyn_cast<BankType>(bank.getType());
+      if (bool(type) != (kind == ExpertKind::Ffn))
+        return op.emitOpError("a range of ffn takes banks, one of local takes "
+                              "tensors, got ")
+               << bank.getType() << " for " << stringifyExpertKind(kind);
+      int64_t expected =
+          count ? count : cast<BankType>(own.front().getType()).getExperts();
+      if (type && type.getExperts() != expected)
+        return op.emitOpError("banks must have the same number of experts, "
+                              "got ")
+               << expected << " and " << type.getExperts();
+    }
+  }
+  return success();
+}
+
+LogicalResult ExpertsOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)) ||
+      failed(verifyRanges(*this)))
+    return failure();
+  int64_t width = dim(getX(), 1), outWidth = dim(getOuts()[0], 1);
+  for (const Range &range : rangeList()) {
+    if (range.kind == ExpertKind::Identity && width != outWidth)
+      return emitOpError("an identity expert makes ")
+             << width << " columns of an output of " << outWidth;
+    // What a local expert makes of 0 may be anything, so its weight cannot
+    // stand for not being chosen.
+    if (range.kind == ExpertKind::Local && getWeightOnInput())
+      return emitOpError("local experts are weighed on their output, not with "
+                         "weight_on_input");
+    if (!range.body)
+      continue;
+    SmallVector<Type> members;
+    for (Value bank : range.banks) {
+      auto type = dyn_cast<BankType>(bank.getType());
+      members.push_back(type ? type.getMember() : bank.getType());
+    }
+    if (failed(verifyRowRegion(*this, *range.body, getX(), members,
+                               getOuts()[0])))
+      return failure();
+  }
+  return success();
 }
 
 LogicalResult SharedOp::verify() {
@@ -228,16 +348,29 @@ LogicalResult GroupedMatmulOp::verify() {
              << getN() << ", got " << type;
   }
   Block &body = getEpilogue().front();
-  if (body.getNumArguments() != banks + getExtras().size())
-    return emitOpError("epilogue expects ")
-           << banks + getExtras().size() << " arguments, got "
-           << body.getNumArguments();
+  if (!getGroupExtras().empty() && !getOffsets())
+    return emitOpError("group extras need offsets");
+  for (Value extra : getGroupExtras())
+    if (failed(verifyVectors(*this, "group extra", extra, getGroups(), getN())))
+      return failure();
+  SmallVector<Type> elements;
+  for (Value extra : getExtras())
+    elements.push_back(getElementTypeOrSelf(extra));
+  for (Value extra : getGroupExtras()) {
+    auto bank = dyn_cast<BankType>(extra.getType());
+    elements.push_back(bank ? bank.getMember().getElementType()
+                            : getElementTypeOrSelf(extra));
+  }
+  if (body.getNumArguments() != banks + elements.size())
+    return emitOpError("epilogue expects ") << banks + elements.size()
+                                            << " arguments, got "
+                                            << body.getNumArguments();
   for (size_t i = 0; i < banks; ++i)
     if (!body.getArgument(i).getType().isF32())
       return emitOpError("epilogue argument ") << i << " must be f32";
-  for (auto [arg, extra] :
-       llvm::zip(body.getArguments().drop_front(banks), getExtras()))
-    if (arg.getType() != cast<ShapedType>(extra.getType()).getElementType())
+  for (auto [arg, element] :
+       llvm::zip(body.getArguments().drop_front(banks), elements))
+    if (arg.getType() != element)
       return emitOpError("epilogue argument must have the element type of its "
                          "extra, got ")
              << arg.getType();

@@ -279,8 +279,9 @@ std::optional<Datum> ModuleBuilder::experts(Arguments arguments) {
       emptyRows(cast<RankedTensorType>(result->getType()).getDimSize(1));
   auto op = moe::ExpertsOp::create(builder, loc(), TypeRange{empty.getType()},
                                    *rows, routing->ids, routing->weights,
-                                   region.outer, ValueRange{empty});
-  op.getBody().push_back(block.release());
+                                   region.outer, ValueRange{empty}, nullptr,
+                                   /*weight_on_input=*/false, 1);
+  op.getBodies().front().push_back(block.release());
   return leaf(op->getResult(0));
 }
 

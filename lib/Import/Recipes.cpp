@@ -180,7 +180,8 @@ static Type weightType(const WeightRequest &request, Type element) {
 Value Recipes::load(const WeightRequest &request, Type element) {
   Type type = weightType(request, element);
   if (request.experts)
-    return moe::LoadBankOp::create(builder, loc, type, request.tensor);
+    return moe::LoadBankOp::create(builder, loc, type, request.tensor, 0,
+                                   false);
   return moe::LoadOp::create(builder, loc, type, request.tensor);
 }
 

@@ -143,6 +143,17 @@ LogicalResult GroupedMatmul<Real>::runGroup(int64_t group, int64_t begin,
       return failure();
     sums.push_back(std::move(*of));
   }
+  std::vector<Tensor<Real>> ofGroup;
+  for (Value extra : op.getGroupExtras()) {
+    auto bank = dyn_cast<BankType>(extra.getType());
+    if (!bank)
+      return noSemantics(op);
+    const auto &name = std::get<BankRef>(frame.values.at(extra)).name;
+    auto member = interpreter.load(op, name, group, bank.getMember());
+    if (failed(member))
+      return failure();
+    ofGroup.push_back(widened<Real>(**member));
+  }
   for (int64_t r = begin; r < end; ++r) {
     std::vector<Tensor<Real>> arguments;
     for (const std::vector<Real> &of : sums) {
@@ -151,6 +162,7 @@ LogicalResult GroupedMatmul<Real>::runGroup(int64_t group, int64_t begin,
     }
     for (const TensorRef<Real> &extra : extras)
       arguments.push_back(extraLanes(*extra, r));
+    llvm::append_range(arguments, ofGroup);
     auto yielded = evaluateLanes<Real>(op.getEpilogue().front(),
                                        std::move(arguments), Captured<Real>());
     if (failed(yielded))

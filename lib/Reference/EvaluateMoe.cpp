@@ -15,6 +15,8 @@
 
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::moe;
@@ -107,9 +109,10 @@ static LogicalResult evaluate(PlanOp op, Interpreter<Real> &,
                               Frame<Real> &frame) {
   TensorRef<Real> ids = frame.tensor(op.getIds());
   int64_t experts = frame.tensor(op.getOuts()[0])->rows() - 1;
-  if (failed(report(op, checkIds(*ids, experts))))
+  int64_t first = op.getFirst();
+  if (failed(report(op, checkIds(*ids, first + experts + op.getOthers()))))
     return failure();
-  Plan<Real> made = plan(*ids, experts);
+  Plan<Real> made = plan(*ids, first, experts);
   Tensor<Real> *results[] = {&made.offsets, &made.active, &made.rowToken,
                              &made.tokenRow, &made.tokenSlot};
   for (auto [i, result] : llvm::enumerate(results))
@@ -119,11 +122,102 @@ static LogicalResult evaluate(PlanOp op, Interpreter<Real> &,
 }
 
 template <typename Real>
+static LogicalResult evaluate(SpreadOp op, Interpreter<Real> &interpreter,
+                              Frame<Real> &frame) {
+  Value out = op.getOuts()[0];
+  // Rows of no expert are not numbers, so that nothing can rest on them.
+  Tensor<Real> rows =
+      realTensor<Real>(frame.tensor(out)->shape,
+                       std::numeric_limits<Real>::quiet_NaN());
+  auto bank = dyn_cast<BankType>(op.getBank().getType());
+  if (!bank)
+    return noSemantics(op);
+  const auto &name = std::get<BankRef>(frame.values.at(op.getBank())).name;
+  TensorRef<Real> offsets = frame.tensor(op.getOffsets());
+  for (int64_t e = 0; e < bank.getExperts(); ++e) {
+    int64_t begin = offsets->ints[e], end = offsets->ints[e + 1];
+    if (begin == end)
+      continue;
+    if (begin < 0 || begin > end || end > rows.rows())
+      return op->emitOpError("expert ")
+             << e << " has rows " << begin << " to " << end << " of "
+             << rows.rows();
+    auto member = interpreter.load(op, name, e, bank.getMember());
+    if (failed(member))
+      return failure();
+    Tensor<Real> vector = widened<Real>(**member);
+    for (int64_t r = begin; r < end; ++r)
+      std::copy(vector.reals.begin(), vector.reals.end(), rows.row(r));
+  }
+  return setResult(op, 0, out, std::move(rows), frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(RowWeightsOp op, Interpreter<Real> &,
+                              Frame<Real> &frame) {
+  Value out = op.getOuts()[0];
+  Tensor<Real> rows =
+      realTensor<Real>(frame.tensor(out)->shape,
+                       std::numeric_limits<Real>::quiet_NaN());
+  TensorRef<Real> weights = frame.tensor(op.getWeights());
+  TensorRef<Real> tokenRow = frame.tensor(op.getTokenRow());
+  TensorRef<Real> tokenSlot = frame.tensor(op.getTokenSlot());
+  int64_t k = weights->shape[1];
+  for (int64_t i = 0; i < tokenRow->count(); ++i) {
+    int64_t row = tokenRow->ints[i], slot = tokenSlot->ints[i];
+    if (row < 0)
+      continue;
+    if (row >= rows.rows() || slot < 0 || slot >= k)
+      return op->emitOpError("token ")
+             << i / k << " has row " << row << " of " << rows.rows()
+             << " and column " << slot << " of " << k;
+    rows.reals[row] = weights->reals[i / k * k + slot];
+  }
+  return setResult(op, 0, out, std::move(rows), frame);
+}
+
+/// The weights of a token that stand beside ids from `from` to `to`.
+template <typename Real>
+static Real shareOf(const Tensor<Real> &ids, const Tensor<Real> &weights,
+                    int64_t token, int64_t from, int64_t to) {
+  Real share = 0;
+  int64_t k = ids.shape[1];
+  for (int64_t i = token * k; i < (token + 1) * k; ++i)
+    if (ids.ints[i] >= from && ids.ints[i] < to)
+      share += weights.reals[i];
+  return share;
+}
+
+/// Every row of `local` times the share that its token gives to these ids.
+template <typename Real>
+static Tensor<Real> shared(const Tensor<Real> &local, const Tensor<Real> &ids,
+                           const Tensor<Real> &weights, int64_t from,
+                           int64_t to) {
+  Tensor<Real> result = local;
+  for (int64_t t = 0; t < result.rows(); ++t) {
+    Real share = shareOf(ids, weights, t, from, to);
+    for (int64_t c = 0; c < result.width(); ++c)
+      result.row(t)[c] *= share;
+  }
+  return result;
+}
+
+template <typename Real>
 static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
                               Frame<Real> &frame) {
   std::vector<TensorRef<Real>> held;
   std::vector<const Tensor<Real> *> addends;
   TensorRef<Real> tokenRow = frame.tensor(op.getTokenRow());
+  TensorRef<Real> weights = frame.tensor(op.getWeights());
+  for (auto [i, local] : llvm::enumerate(op.getLocals())) {
+    held.push_back(std::make_shared<Tensor<Real>>(
+        shared(*frame.tensor(local), *frame.tensor(op.getIds()), *weights,
+               op.getRanges()[2 * i], op.getRanges()[2 * i + 1])));
+    addends.push_back(held.back().get());
+  }
+  if (op.getUnweighted())
+    weights = std::make_shared<Tensor<Real>>(
+        realTensor<Real>(weights->shape, Real(1)));
   for (Value addend : op.getAddends()) {
     held.push_back(frame.tensor(addend));
     addends.push_back(held.back().get());
@@ -134,7 +228,7 @@ static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
   }
   auto result = combine(*frame.tensor(op.getRows()), *tokenRow,
                         *frame.tensor(op.getTokenSlot()),
-                        *frame.tensor(op.getWeights()), addends);
+                        *weights, addends);
   if (!result)
     return report(op, result.status());
   return setResult(op, 0, op.getOuts()[0], std::move(*result), frame);
@@ -178,20 +272,24 @@ static std::vector<int64_t> placesOf(int64_t expert, const Tensor<Real> &ids) {
 }
 
 template <typename Real>
-static LogicalResult addExpert(ExpertsOp op, int64_t expert,
-                               Interpreter<Real> &interpreter,
+static LogicalResult addExpert(ExpertsOp op, const ExpertsOp::Range &range,
+                               int64_t expert, Interpreter<Real> &interpreter,
                                Frame<Real> &frame, Tensor<Real> &y) {
   TensorRef<Real> ids = frame.tensor(op.getIds());
-  std::vector<int64_t> places = placesOf(expert, *ids);
+  std::vector<int64_t> places = placesOf(range.first + expert, *ids);
   if (places.empty())
     return success();
   int64_t k = ids->shape[1];
   TensorRef<Real> x = frame.tensor(op.getX());
+  TensorRef<Real> weights = frame.tensor(op.getWeights());
+  bool onInput = op.getWeightOnInput();
   Tensor<Real> rows = realTensor<Real>({int64_t(places.size()), x->width()});
   for (size_t i = 0; i < places.size(); ++i)
-    std::copy_n(x->row(places[i] / k), x->width(), rows.row(i));
+    for (int64_t c = 0; c < x->width(); ++c)
+      rows.row(i)[c] = x->row(places[i] / k)[c] *
+                       (onInput ? weights->reals[places[i]] : Real(1));
   std::vector<ValueOf<Real>> members;
-  for (Value bank : op.getBanks()) {
+  for (Value bank : range.banks) {
     const auto &name = std::get<BankRef>(frame.values.at(bank)).name;
     auto member = interpreter.load(op, name, expert,
                                    cast<BankType>(bank.getType()).getMember());
@@ -199,31 +297,63 @@ static LogicalResult addExpert(ExpertsOp op, int64_t expert,
       return failure();
     members.push_back(*member);
   }
-  auto result = runRows(op, op.getBody().front(), std::move(rows),
-                        std::move(members), interpreter, frame);
+  auto result = runRows(op, *range.body, std::move(rows), std::move(members),
+                        interpreter, frame);
   if (failed(result))
     return failure();
-  TensorRef<Real> weights = frame.tensor(op.getWeights());
   for (size_t i = 0; i < places.size(); ++i)
     for (int64_t c = 0; c < y.width(); ++c)
       y.row(places[i] / k)[c] +=
-          weights->reals[places[i]] * (*result)->row(i)[c];
+          (onInput ? Real(1) : weights->reals[places[i]]) *
+          (*result)->row(i)[c];
+  return success();
+}
+
+/// Adds what the experts of a range make of the tokens that chose them.
+template <typename Real>
+static LogicalResult addRange(ExpertsOp op, const ExpertsOp::Range &range,
+                              Interpreter<Real> &interpreter,
+                              Frame<Real> &frame, Tensor<Real> &y) {
+  if (range.kind == ExpertKind::Zero)
+    return success();
+  if (range.kind == ExpertKind::Ffn) {
+    for (int64_t expert = 0; expert < range.count; ++expert)
+      if (failed(addExpert(op, range, expert, interpreter, frame, y)))
+        return failure();
+    return success();
+  }
+  TensorRef<Real> made = frame.tensor(op.getX());
+  if (range.kind == ExpertKind::Local) {
+    std::vector<ValueOf<Real>> params;
+    for (Value param : range.banks)
+      params.push_back(frame.values.at(param));
+    auto result = runRows(op, *range.body, *made, std::move(params),
+                          interpreter, frame);
+    if (failed(result))
+      return failure();
+    made = *result;
+  }
+  Tensor<Real> addend = shared(*made, *frame.tensor(op.getIds()),
+                               *frame.tensor(op.getWeights()), range.first,
+                               range.first + range.count);
+  for (int64_t i = 0; i < y.count(); ++i)
+    y.reals[i] += addend.reals[i];
   return success();
 }
 
 template <typename Real>
 static LogicalResult evaluate(ExpertsOp op, Interpreter<Real> &interpreter,
                               Frame<Real> &frame) {
-  int64_t experts = cast<BankType>(op.getBanks()[0].getType()).getExperts();
-  if (failed(report(op, checkIds(*frame.tensor(op.getIds()), experts))))
+  if (failed(
+          report(op, checkIds(*frame.tensor(op.getIds()), op.numExperts()))))
     return failure();
   Value out = op.getOuts()[0];
   Tensor<Real> y = realTensor<Real>(frame.tensor(out)->shape);
   if (y.rows() != frame.tensor(op.getX())->rows())
     return op->emitOpError("computes ")
            << y.rows() << " rows of " << frame.tensor(op.getX())->rows();
-  for (int64_t expert = 0; expert < experts; ++expert)
-    if (failed(addExpert(op, expert, interpreter, frame, y)))
+  for (const ExpertsOp::Range &range : op.rangeList())
+    if (failed(addRange(op, range, interpreter, frame, y)))
       return failure();
   return setResult(op, 0, out, std::move(y), frame);
 }
@@ -284,7 +414,7 @@ LogicalResult reference::evaluateMoe(Operation *op,
   if (isa<GroupedMatmulOp>(op))
     return evaluateGroupedMatmul(op, interpreter, frame);
   return TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<RouteOp, GateOp, PlanOp, CombineOp, ExpertsOp, SharedOp, WeightOp,
+      .Case<RouteOp, GateOp, PlanOp, SpreadOp, RowWeightsOp, CombineOp, ExpertsOp, SharedOp, WeightOp,
             TapOp>(
           [&](auto typed) { return evaluate(typed, interpreter, frame); })
       .Default(noSemantics);

@@ -25,8 +25,9 @@ template <typename Real> struct Plan {
   Tensor<Real> offsets, active, rowToken, tokenRow, tokenSlot;
 };
 
+/// Of the ids from `first` on, so many; others make no rows.
 template <typename Real>
-Plan<Real> plan(const Tensor<Real> &ids, int64_t experts);
+Plan<Real> plan(const Tensor<Real> &ids, int64_t first, int64_t experts);
 
 /// The weighted sum of the rows of each token, then the addends.
 template <typename Real>

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Conversions between float and the two 16-bit floating point types. Widening
+// Conversions between float and the two 16-bit floating point types, and from
+// the smaller ones that quantized tensors are stored in. Widening
 // is exact. Narrowing rounds to nearest, ties to even; what is too large
 // becomes infinite and a NaN stays one. They work on bits, so a process that
 // flushes denormals to zero gets the same numbers.
@@ -76,8 +77,44 @@ inline uint16_t floatToF16(float value) {
   return static_cast<uint16_t>(result | sign);
 }
 
+/// 4 bits of exponent, 3 of mantissa, no infinity: the largest are NaN.
+inline float f8E4M3ToFloat(uint8_t value) {
+  uint32_t magnitude = static_cast<uint32_t>(value & 0x7f) << 20;
+  uint32_t sign = static_cast<uint32_t>(value & 0x80) << 24;
+  constexpr uint32_t rebias = (127 - 7) << 23;
+  constexpr uint32_t smallestNormal = (127 - 6) << 23;
+  uint32_t bits = magnitude + rebias;
+  if (magnitude < (1u << 23))
+    bits = std::bit_cast<uint32_t>(
+        std::bit_cast<float>(magnitude + smallestNormal) -
+        std::bit_cast<float>(smallestNormal));
+  else if (magnitude == (0x7fu << 20))
+    bits = 0x7fc00000;
+  return std::bit_cast<float>(bits | sign);
+}
+
+/// A power of two, by its exponent alone; the largest is NaN.
+inline float f8E8M0ToFloat(uint8_t value) {
+  uint32_t bits = static_cast<uint32_t>(value) << 23;
+  if (value == 0)
+    bits = 1u << 22;
+  else if (value == 0xff)
+    bits = 0x7fc00000;
+  return std::bit_cast<float>(bits);
+}
+
+/// 2 bits of exponent, 1 of mantissa, in the low half of a byte.
+inline float f4E2M1ToFloat(uint8_t value) {
+  constexpr float magnitudes[] = {0.0f, 0.5f, 1.0f, 1.5f,
+                                  2.0f, 3.0f, 4.0f, 6.0f};
+  float magnitude = magnitudes[value & 7];
+  return value & 8 ? -magnitude : magnitude;
+}
+
 /// Whether readFloats and writeFloats know the type: F32, F16, BF16.
 bool isFloatConvertible(DType type);
+/// Whether readFloats knows it: these, F8_E4M3, F8_E8M0 and F4.
+bool isFloatReadable(DType type);
 
 /// Reads packed elements, in the byte order of the files and at any alignment.
 /// There must be as many elements in `bytes` as in `out`.

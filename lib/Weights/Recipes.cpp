@@ -57,6 +57,12 @@ std::optional<DType> storedType(mlir::Type element) {
     return DType::F16;
   if (element.isBF16())
     return DType::BF16;
+  if (mlir::isa<mlir::Float8E4M3FNType>(element))
+    return DType::F8_E4M3;
+  if (mlir::isa<mlir::Float8E8M0FNUType>(element))
+    return DType::F8_E8M0;
+  if (mlir::isa<mlir::Float4E2M1FNType>(element))
+    return DType::F4;
   return std::nullopt;
 }
 
@@ -74,13 +80,18 @@ Result<Extent> extentOf(mlir::Type type) {
     dtype = storedType(tensor.getElementType());
   if (!dtype)
     return invalid("a weight of type " + textOf(type) +
-                   " cannot be made; tensors of f32, f16 and bf16 can");
+                   " cannot be made; tensors of f32, f16, bf16, f8E4M3FN, f8E8M0FNU and f4E2M1FN "
+                   "can");
   uint64_t numRows = tensor.getRank() ? tensor.getDimSize(0) : 1;
-  uint64_t rowBytes = bitWidth(*dtype) / 8;
+  uint64_t rowBits = bitWidth(*dtype);
   for (int64_t d = 1; d < tensor.getRank(); ++d)
-    if (__builtin_mul_overflow(rowBytes, uint64_t(tensor.getDimSize(d)),
-                               &rowBytes))
+    if (__builtin_mul_overflow(rowBits, uint64_t(tensor.getDimSize(d)),
+                               &rowBits))
       return invalid("a weight of type " + textOf(type) + " is too large");
+  if (rowBits % 8)
+    return invalid("a weight of type " + textOf(type) +
+                   " has rows of no whole number of bytes");
+  uint64_t rowBytes = rowBits / 8;
   uint64_t bytes = 0;
   if (__builtin_mul_overflow(numRows, rowBytes, &bytes))
     return invalid("a weight of type " + textOf(type) + " is too large");
@@ -100,28 +111,57 @@ private:
   Result<RowsRef> make(moe::LoadOp op);
   Result<RowsRef> make(moe::LoadBankOp op);
   Result<RowsRef> make(moe::CastOp op);
+  Result<RowsRef> make(moe::TransposeOp op);
+  Result<RowsRef> make(moe::DequantizeOp op);
   Result<RowsRef> make(moe::ConcatOp op);
   Result<RowsRef> make(moe::SliceOp op);
   Result<RowsRef> make(moe::PackOp op);
   Result<RowsRef> make(moe::RopeTableOp op);
-  Result<Tensor> find(const std::string &name, mlir::RankedTensorType type);
+  Result<Tensor> find(const std::string &name, mlir::RankedTensorType type,
+                      int64_t stacked = 0);
 
   const Checkpoint &checkpoint;
   llvm::DenseMap<mlir::Value, RowsRef> values;
 };
 
+/// Whether a tensor holds a value of this type, of which so many are stacked
+/// in it, or none.
+bool holds(const Tensor &tensor, mlir::RankedTensorType type, int64_t stacked) {
+  std::vector<int64_t> shape = type.getShape().vec();
+  std::optional<DType> dtype = storedType(type.getElementType());
+  // Formats that files have no name for: bytes, of which 16 hold a block of f4.
+  if (tensor.dtype() == DType::U8 && dtype == DType::F8_E8M0)
+    dtype = DType::U8;
+  if (tensor.dtype() == DType::U8 && dtype == DType::F4 && !shape.empty() &&
+      shape.back() % 32 == 0) {
+    dtype = DType::U8;
+    shape.back() /= 32;
+    shape.push_back(16);
+  }
+  if (dtype != tensor.dtype())
+    return false;
+  if (!stacked)
+    return hasShape(tensor, shape);
+  std::vector<int64_t> merged = shape;
+  if (!merged.empty())
+    merged.front() *= stacked;
+  shape.insert(shape.begin(), stacked);
+  return hasShape(tensor, shape) || hasShape(tensor, merged);
+}
+
 /// A tensor of the checkpoint that is of the type that the recipe says.
 Result<Tensor> Builder::find(const std::string &name,
-                             mlir::RankedTensorType type) {
+                             mlir::RankedTensorType type, int64_t stacked) {
   Result<Tensor> tensor = checkpoint.get(name);
   if (!tensor)
     return tensor;
-  bool isSame = storedType(type.getElementType()) == tensor->dtype() &&
-                hasShape(*tensor, type.getShape());
-  if (!isSame)
+  if (!holds(*tensor, type, stacked))
     return Status::failure(ErrorCode::SizeMismatch,
                            tensorText(name) + " is " + textOf(*tensor) +
-                               ", the recipe expects " + textOf(type));
+                               ", the recipe expects " +
+                               (stacked ? std::to_string(stacked) + " times "
+                                        : "") +
+                               textOf(type));
   return tensor;
 }
 
@@ -133,7 +173,8 @@ Result<RowsRef> Builder::make(moe::LoadOp op) {
   Result<Tensor> tensor = find(op.getTensor().str(), type);
   if (!tensor)
     return tensor.status();
-  return loadedRows({*tensor}, extent->numRows, extent->rowBytes);
+  return loadedRows({*tensor}, /*stacked=*/false, extent->numRows,
+                    extent->rowBytes);
 }
 
 Result<RowsRef> Builder::make(moe::LoadBankOp op) {
@@ -141,17 +182,26 @@ Result<RowsRef> Builder::make(moe::LoadBankOp op) {
   if (!extent)
     return extent.status();
   const std::string placeholder = "{expert}";
+  int64_t experts = expertsOf(op.getType());
   std::vector<Tensor> members;
-  for (int64_t expert = 0; expert < expertsOf(op.getType()); ++expert) {
+  for (int64_t expert = 0; expert < (op.getStacked() ? 1 : experts); ++expert) {
     std::string name = op.getTensor().str();
+    if (op.getStacked()) {
+      Result<Tensor> tensor = find(name, memberType(op.getType()), experts);
+      if (!tensor)
+        return tensor.status();
+      members.push_back(*tensor);
+      break;
+    }
     name.replace(name.find(placeholder), placeholder.size(),
-                 std::to_string(expert));
+                 std::to_string(op.getFirst() + expert));
     Result<Tensor> tensor = find(name, memberType(op.getType()));
     if (!tensor)
       return tensor.status();
     members.push_back(*tensor);
   }
-  return loadedRows(std::move(members), extent->numRows, extent->rowBytes);
+  return loadedRows(std::move(members), op.getStacked(), extent->numRows,
+                    extent->rowBytes);
 }
 
 Result<RowsRef> Builder::make(moe::CastOp op) {
@@ -162,11 +212,36 @@ Result<RowsRef> Builder::make(moe::CastOp op) {
   return castRows(values.at(op.getInput()), from->dtype, to->dtype);
 }
 
+Result<RowsRef> Builder::make(moe::TransposeOp op) {
+  Result<Extent> extent = extentOf(op.getType());
+  if (!extent)
+    return extent.status();
+  if (bitWidth(extent->dtype) % 8)
+    return invalid("a weight of type " + textOf(op.getType()) +
+                   " cannot be transposed: its elements are no whole bytes");
+  return transposedRows(values.at(op.getInput()), bitWidth(extent->dtype) / 8);
+}
+
+Result<RowsRef> Builder::make(moe::DequantizeOp op) {
+  Result<Extent> from = extentOf(op.getInput().getType());
+  Result<Extent> scales = extentOf(op.getScales().getType());
+  Result<Extent> to = extentOf(op.getType());
+  for (const Result<Extent> *extent : {&from, &scales, &to})
+    if (!*extent)
+      return extent->status();
+  return dequantizedRows({values.at(op.getInput()), values.at(op.getScales()),
+                          from->dtype, scales->dtype,
+                          static_cast<uint64_t>(op.getBlock()[0]),
+                          static_cast<uint64_t>(op.getBlock()[1])},
+                         to->dtype);
+}
+
 Result<RowsRef> Builder::make(moe::ConcatOp op) {
   std::vector<RowsRef> inputs;
   for (mlir::Value input : op.getInputs())
     inputs.push_back(values.at(input));
-  return concatRows(std::move(inputs));
+  return op.getColumns() ? besideRows(std::move(inputs))
+                         : concatRows(std::move(inputs));
 }
 
 Result<RowsRef> Builder::make(moe::SliceOp op) {
@@ -190,16 +265,16 @@ Result<RowsRef> Builder::make(moe::RopeTableOp op) {
 }
 
 Status Builder::add(mlir::Operation &op) {
-  auto result =
-      llvm::TypeSwitch<mlir::Operation *, Result<RowsRef>>(&op)
-          .Case<moe::LoadOp, moe::LoadBankOp, moe::CastOp, moe::ConcatOp,
-                moe::SliceOp, moe::PackOp, moe::RopeTableOp>(
-              [&](auto typed) { return make(typed); })
-          .Default([](mlir::Operation *other) {
-            return invalid("the recipes hold '" +
-                           other->getName().getStringRef().str() +
-                           "', which makes no weight");
-          });
+  auto result = llvm::TypeSwitch<mlir::Operation *, Result<RowsRef>>(&op)
+                    .Case<moe::LoadOp, moe::LoadBankOp, moe::CastOp,
+                          moe::SliceOp, moe::TransposeOp, moe::DequantizeOp,
+                          moe::ConcatOp, moe::PackOp, moe::RopeTableOp>(
+                        [&](auto typed) { return make(typed); })
+                    .Default([](mlir::Operation *other) {
+                      return invalid("the recipes hold '" +
+                                     other->getName().getStringRef().str() +
+                                     "', which makes no weight");
+                    });
   if (!result)
     return std::move(result).status();
   values[op.getResult(0)] = std::move(*result);

@@ -4,7 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One class for each operation of recipes.
+// One class for each operation of recipes. Those of quantized tensors are in
+// Quantized.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,23 +24,41 @@ namespace {
 /// Rows of a panel.
 constexpr uint64_t panelRows = 16;
 constexpr uint64_t wordBytes = 4;
+/// What is held of an input at a time, beside what is asked for.
+constexpr uint64_t partBytes = uint64_t(1) << 18;
 
 uint64_t divideUp(uint64_t value, uint64_t by) { return (value + by - 1) / by; }
 
 struct LoadedRows final : Rows {
   std::vector<Tensor> members;
+  bool stacked;
 
-  LoadedRows(std::vector<Tensor> members, uint64_t numRows, uint64_t rowBytes)
-      : Rows(numRows, rowBytes), members(std::move(members)) {}
+  LoadedRows(std::vector<Tensor> members, bool stacked, uint64_t numRows,
+             uint64_t rowBytes)
+      : Rows(numRows, rowBytes), members(std::move(members)), stacked(stacked) {
+  }
 
   Status read(int64_t expert, uint64_t first, uint64_t count,
               std::byte *out) const override {
-    const Tensor &tensor = members[expert];
-    std::span<const std::byte> part =
-        tensor.bytes().subspan(first * rowBytes, count * rowBytes);
-    if (!part.empty())
-      std::memcpy(out, part.data(), part.size());
-    tensor.file->release(part);
+    return readPart(expert, first, count, 0, rowBytes, out);
+  }
+
+  Status readPart(int64_t expert, uint64_t first, uint64_t count,
+                  uint64_t firstByte, uint64_t bytes,
+                  std::byte *out) const override {
+    const Tensor &tensor = members[stacked ? 0 : expert];
+    uint64_t begin = (stacked ? expert * numRows : 0) + first;
+    std::span<const std::byte> rows =
+        tensor.bytes().subspan(begin * rowBytes, count * rowBytes);
+    if (rows.empty())
+      return {};
+    if (bytes == rowBytes)
+      std::memcpy(out, rows.data(), rows.size());
+    else
+      for (uint64_t row = 0; row < count; ++row)
+        std::memcpy(out + row * bytes,
+                    rows.data() + row * rowBytes + firstByte, bytes);
+    tensor.file->release(rows);
     return {};
   }
 };
@@ -52,17 +71,27 @@ struct CastRows final : Rows {
       : Rows(input->numRows, input->rowBytes * bitWidth(to) / bitWidth(from)),
         input(std::move(input)), from(from), to(to) {}
 
-  // By way of float, which holds every value of all three types exactly: the
-  // result is rounded once.
   Status read(int64_t expert, uint64_t first, uint64_t count,
               std::byte *out) const override {
-    std::vector<std::byte> bytes(count * input->rowBytes);
-    Status status = input->read(expert, first, count, bytes.data());
+    return readPart(expert, first, count, 0, rowBytes, out);
+  }
+
+  // By way of float, which holds every value of all three types exactly: the
+  // result is rounded once.
+  Status readPart(int64_t expert, uint64_t first, uint64_t count,
+                  uint64_t firstByte, uint64_t size,
+                  std::byte *out) const override {
+    auto inInput = [&](uint64_t bytes) {
+      return bytes * bitWidth(from) / bitWidth(to);
+    };
+    std::vector<std::byte> bytes(count * inInput(size));
+    Status status = input->readPart(expert, first, count, inInput(firstByte),
+                                    inInput(size), bytes.data());
     std::vector<float> values(bytes.size() * 8 / bitWidth(from));
     if (status.ok())
       status = readFloats(from, bytes, values);
     if (status.ok())
-      status = writeFloats(to, values, {out, count * rowBytes});
+      status = writeFloats(to, values, {out, count * size});
     return status;
   }
 };
@@ -99,24 +128,114 @@ struct ConcatRows final : Rows {
   }
 };
 
-struct SlicedRows final : Rows {
-  RowsRef input;
-  uint64_t group, begin, size;
+struct BesideRows final : Rows {
+  std::vector<RowsRef> inputs;
 
-  SlicedRows(RowsRef from, uint64_t group, uint64_t begin, uint64_t size)
-      : Rows(from->numRows / group * size, from->rowBytes),
-        input(std::move(from)), group(group), begin(begin), size(size) {}
+  static uint64_t sum(const std::vector<RowsRef> &inputs) {
+    uint64_t bytes = 0;
+    for (const RowsRef &input : inputs)
+      bytes += input->rowBytes;
+    return bytes;
+  }
+
+  explicit BesideRows(std::vector<RowsRef> parts)
+      : Rows(parts.front()->numRows, sum(parts)), inputs(std::move(parts)) {}
 
   Status read(int64_t expert, uint64_t first, uint64_t count,
               std::byte *out) const override {
-    for (uint64_t row = first, end = first + count; row < end;) {
-      uint64_t inside = row % size, now = std::min(size - inside, end - row);
-      uint64_t from = row / size * group + begin + inside;
-      Status status = input->read(expert, from, now, out);
+    std::vector<std::byte> rows;
+    uint64_t begin = 0;
+    for (const RowsRef &input : inputs) {
+      rows.resize(count * input->rowBytes);
+      Status status = input->read(expert, first, count, rows.data());
       if (!status.ok())
         return status;
-      out += now * rowBytes;
-      row += now;
+      for (uint64_t row = 0; row < count; ++row)
+        std::memcpy(out + row * rowBytes + begin,
+                    rows.data() + row * input->rowBytes, input->rowBytes);
+      begin += input->rowBytes;
+    }
+    return {};
+  }
+};
+
+struct SlicedRows final : Rows {
+  RowsRef input;
+  uint64_t group, offset, size;
+
+  SlicedRows(RowsRef from, uint64_t group, uint64_t begin, uint64_t size)
+      : Rows(from->numRows / group * size, from->rowBytes),
+        input(std::move(from)), group(group), offset(begin), size(size) {}
+
+  Status read(int64_t expert, uint64_t first, uint64_t count,
+              std::byte *out) const override {
+    return readPart(expert, first, count, 0, rowBytes, out);
+  }
+
+  Status readPart(int64_t expert, uint64_t first, uint64_t count,
+                  uint64_t firstByte, uint64_t bytes,
+                  std::byte *out) const override {
+    if (count == 0)
+      return {};
+    if (first / size != (first + count - 1) / size && group <= 4 * size)
+      return readSpan(expert, first, count, firstByte, bytes, out);
+    for (uint64_t row = first; row < first + count;) {
+      uint64_t begin = row % size;
+      uint64_t run = std::min(size - begin, first + count - row);
+      Status status =
+          input->readPart(expert, inInput(row), run, firstByte, bytes,
+                          out + (row - first) * bytes);
+      if (!status.ok())
+        return status;
+      row += run;
+    }
+    return {};
+  }
+
+  uint64_t inInput(uint64_t row) const {
+    return row / size * group + offset + row % size;
+  }
+
+  /// Many short runs: asks for them with what lies between.
+  Status readSpan(int64_t expert, uint64_t first, uint64_t count,
+                  uint64_t firstByte, uint64_t bytes, std::byte *out) const {
+    uint64_t begin = inInput(first), end = inInput(first + count - 1) + 1;
+    std::vector<std::byte> span((end - begin) * bytes);
+    Status status = input->readPart(expert, begin, end - begin, firstByte,
+                                    bytes, span.data());
+    for (uint64_t row = 0; status.ok() && row < count; ++row)
+      std::memcpy(out + row * bytes,
+                  span.data() + (inInput(first + row) - begin) * bytes, bytes);
+    return status;
+  }
+};
+
+struct TransposedRows final : Rows {
+  RowsRef input;
+  uint64_t elementBytes;
+
+  TransposedRows(RowsRef from, uint64_t elementBytes)
+      : Rows(from->rowBytes / elementBytes, from->numRows * elementBytes),
+        input(std::move(from)), elementBytes(elementBytes) {}
+
+  Status read(int64_t expert, uint64_t first, uint64_t count,
+              std::byte *out) const override {
+    // The columns of some rows at a time.
+    uint64_t width = count * elementBytes;
+    uint64_t most = std::max<uint64_t>(1, partBytes / width);
+    std::vector<std::byte> part;
+    for (uint64_t row = 0; row < input->numRows; row += most) {
+      uint64_t some = std::min(most, input->numRows - row);
+      part.resize(some * width);
+      Status status = input->readPart(
+          expert, row, some, first * elementBytes, width, part.data());
+      if (!status.ok())
+        return status;
+      for (uint64_t column = 0; column < count; ++column)
+        for (uint64_t i = 0; i < some; ++i)
+          std::memcpy(out + column * rowBytes + (row + i) * elementBytes,
+                      part.data() + i * width + column * elementBytes,
+                      elementBytes);
     }
     return {};
   }
@@ -137,17 +256,21 @@ struct PackedRows final : Rows {
     uint64_t words = rowBytes / (panelRows * wordBytes);
     uint64_t stride = words * wordBytes;
     std::vector<std::byte> rows(panelRows * stride);
-    std::vector<std::byte> plain(panelRows * input->rowBytes);
+    // All rows at once: an input may share work among them.
+    uint64_t begin = first * panelRows;
+    uint64_t end = std::min((first + count) * panelRows, input->numRows);
+    std::vector<std::byte> all((end - begin) * input->rowBytes);
+    Status status = input->read(expert, begin, end - begin, all.data());
+    if (!status.ok())
+      return status;
     for (uint64_t panel = first; panel < first + count; ++panel) {
-      uint64_t begin = panel * panelRows;
-      uint64_t present = std::min(panelRows, input->numRows - begin);
-      Status status = input->read(expert, begin, present, plain.data());
-      if (!status.ok())
-        return status;
+      uint64_t present = std::min(panelRows, input->numRows - panel * panelRows);
+      const std::byte *plain =
+          all.data() + (panel - first) * panelRows * input->rowBytes;
       for (uint64_t row = 0; row < panelRows; ++row)
         if (row < present)
           std::memcpy(rows.data() + row * stride,
-                      plain.data() + row * input->rowBytes, input->rowBytes);
+                      plain + row * input->rowBytes, input->rowBytes);
         else
           std::memset(rows.data() + row * stride, 0, stride);
       turn(rows.data(), words, out + (panel - first) * rowBytes);
@@ -194,9 +317,36 @@ struct RopeRows final : Rows {
 
 } // namespace
 
-RowsRef loadedRows(std::vector<Tensor> members, uint64_t numRows,
+Status Rows::readPart(int64_t expert, uint64_t first, uint64_t count,
+                      uint64_t firstByte, uint64_t bytes,
+                      std::byte *out) const {
+  uint64_t most = std::max<uint64_t>(1, partBytes / rowBytes);
+  std::vector<std::byte> rows;
+  for (uint64_t row = 0; row < count; row += most) {
+    uint64_t some = std::min(most, count - row);
+    rows.resize(some * rowBytes);
+    Status status = read(expert, first + row, some, rows.data());
+    if (!status.ok())
+      return status;
+    for (uint64_t i = 0; i < some; ++i)
+      std::memcpy(out + (row + i) * bytes, rows.data() + i * rowBytes + firstByte,
+                  bytes);
+  }
+  return {};
+}
+
+RowsRef loadedRows(std::vector<Tensor> members, bool stacked, uint64_t numRows,
                    uint64_t rowBytes) {
-  return std::make_shared<LoadedRows>(std::move(members), numRows, rowBytes);
+  return std::make_shared<LoadedRows>(std::move(members), stacked, numRows,
+                                      rowBytes);
+}
+
+RowsRef besideRows(std::vector<RowsRef> inputs) {
+  return std::make_shared<BesideRows>(std::move(inputs));
+}
+
+RowsRef transposedRows(RowsRef input, uint64_t elementBytes) {
+  return std::make_shared<TransposedRows>(std::move(input), elementBytes);
 }
 
 RowsRef castRows(RowsRef input, DType from, DType to) {

@@ -32,20 +32,39 @@ struct Rows {
   /// that is no bank, `expert` is 0. Thread-safe.
   virtual Status read(int64_t expert, uint64_t first, uint64_t count,
                       std::byte *out) const = 0;
+
+  /// Makes `bytes` bytes from `firstByte` on of each of these rows, one behind
+  /// the other. By default out of whole rows, some at a time.
+  virtual Status readPart(int64_t expert, uint64_t first, uint64_t count,
+                          uint64_t firstByte, uint64_t bytes,
+                          std::byte *out) const;
 };
 
 using RowsRef = std::shared_ptr<const Rows>;
 
-/// Tensors of the checkpoint, one for each expert. Their pages leave resident
-/// memory behind the reader.
-RowsRef loadedRows(std::vector<Tensor> members, uint64_t numRows,
+/// Tensors of the checkpoint, one for each expert, or one tensor in which they
+/// lie one behind the other. Their pages leave resident memory behind the
+/// reader.
+RowsRef loadedRows(std::vector<Tensor> members, bool stacked, uint64_t numRows,
                    uint64_t rowBytes);
+
+/// Columns as rows; an element takes so many bytes.
+RowsRef transposedRows(RowsRef input, uint64_t elementBytes);
+
+/// Every element times the scale of its block of [rows, columns].
+struct Quantized {
+  RowsRef values, scales;
+  DType type, scaleType;
+  uint64_t rows, columns;
+};
+RowsRef dequantizedRows(Quantized quantized, DType to);
 
 /// Elements converted to another floating-point type.
 RowsRef castRows(RowsRef input, DType from, DType to);
 
-/// The inputs below each other.
+/// The inputs below each other, or beside each other.
 RowsRef concatRows(std::vector<RowsRef> inputs);
+RowsRef besideRows(std::vector<RowsRef> inputs);
 
 /// The rows `begin` to `begin + size` of every group of `group` rows.
 RowsRef slicedRows(RowsRef input, uint64_t group, uint64_t begin,

@@ -49,6 +49,7 @@ public:
         active(op.getOuts()[1]), rowToken(op.getOuts()[2]),
         tokenRow(op.getOuts()[3]), tokenSlot(op.getOuts()[4]),
         k(cast<MemRefType>(ids.getType()).getDimSize(1)),
+        first(op.getFirst()),
         experts(cast<MemRefType>(offsets.getType()).getDimSize(0) - 1) {}
 
   void emit() {
@@ -75,8 +76,10 @@ private:
     return arith::IndexCastOp::create(b, b.getI32Type(), index);
   }
 
-  /// The expert of an id, or the one behind the last where there is none.
+  /// The expert of an id, or the one behind the last where it is not planned.
   Value expertOf(Value id) {
+    if (first)
+      id = arith::SubIOp::create(b, id, b.i32(first));
     Value exists =
         arith::CmpIOp::create(b, arith::CmpIPredicate::ult, id, b.i32(experts));
     Value number = arith::SelectOp::create(b, exists, id, b.i32(experts));
@@ -165,7 +168,7 @@ private:
 
   VectorBuilder &b;
   Value ids, offsets, active, rowToken, tokenRow, tokenSlot;
-  int64_t k, experts;
+  int64_t k, first, experts;
   /// The next row of every expert.
   Value next;
   Value zero, tokens, none;
@@ -206,6 +209,10 @@ public:
 
   void emitToken(Value token) {
     Value rows = countRows(token);
+    shares.clear();
+    for (size_t i = 0; i < op.getLocals().size(); ++i)
+      shares.push_back(
+          shareOf(token, op.getRanges()[2 * i], op.getRanges()[2 * i + 1]));
     int64_t group = kColumns * b.lanes;
     int64_t looped = width / group * group;
     b.forLoop(b.index(0), b.index(looped), group, [&](Value column) {
@@ -229,6 +236,22 @@ private:
     return count;
   }
 
+  /// The weights of the token that stand beside ids from `from` to `to`.
+  Value shareOf(Value token, int64_t from, int64_t to) {
+    Value share = b.f32(0.0);
+    for (int64_t j = 0; j < k; ++j) {
+      Values place{token, b.index(j)};
+      Value id = memref::LoadOp::create(b, op.getIds(), place);
+      Value distance = arith::SubIOp::create(b, id, b.i32(from));
+      Value isIn = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, distance,
+                                         b.i32(to - from));
+      Value weight = memref::LoadOp::create(b, op.getWeights(), place);
+      Value sum = arith::AddFOp::create(b, share, weight);
+      share = arith::SelectOp::create(b, isIn, sum, share);
+    }
+    return share;
+  }
+
   void emitColumns(Value token, Value rows, Value column,
                    ArrayRef<Chunk> chunks) {
     Values sums;
@@ -237,8 +260,11 @@ private:
     sums = b.forLoop(b.index(0), rows, 1, sums, [&](Value j, ValueRange sums) {
       Value row = b.loadIndex(op.getTokenRow(), {token, j});
       Value slot = b.loadIndex(op.getTokenSlot(), {token, j});
-      Value weight =
-          memref::LoadOp::create(b, op.getWeights(), ValueRange{token, slot});
+      Value weight = op.getUnweighted()
+                         ? b.f32(1.0)
+                         : memref::LoadOp::create(b, op.getWeights(),
+                                                  ValueRange{token, slot})
+                               .getResult();
       Values next;
       for (auto [chunk, sum] : llvm::zip(chunks, sums)) {
         Value part = b.load(op.getRows(), {row, b.add(column, chunk.offset)},
@@ -249,6 +275,9 @@ private:
     });
     for (auto [chunk, sum] : llvm::zip(chunks, sums)) {
       Value place = b.add(column, chunk.offset);
+      for (auto [local, share] : llvm::zip(op.getLocals(), shares))
+        sum = b.fma(b.broadcast(share, chunk.size),
+                    b.load(local, {token, place}, chunk.size), sum);
       for (Value addend : op.getAddends())
         sum = arith::AddFOp::create(b, sum,
                                     b.load(addend, {token, place}, chunk.size));
@@ -259,6 +288,8 @@ private:
   VectorBuilder &b;
   moe::CombineOp op;
   int64_t width, k;
+  /// Of the token, beside each of the locals.
+  Values shares;
 };
 
 struct LowerCombine : OpRewritePattern<moe::CombineOp> {
@@ -277,7 +308,7 @@ struct LowerCombine : OpRewritePattern<moe::CombineOp> {
     Value y = op.getOuts()[0];
     int64_t width = cast<MemRefType>(y.getType()).getDimSize(1);
     int64_t k = cast<MemRefType>(op.getWeights().getType()).getDimSize(1);
-    int64_t inputs = k + op.getAddends().size();
+    int64_t inputs = k + op.getLocals().size() + op.getAddends().size();
     VectorBuilder b(op.getLoc(), rewriter, lanes);
     b.rowTasks(b.dim(y, 0), rowsPerTask(width * inputs),
                [&](Value from, Value to) {

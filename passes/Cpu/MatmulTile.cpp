@@ -203,7 +203,7 @@ void MatmulTile::emit(const Input &input, Value group, Value outRow, Value unit,
     for (int64_t u = 0; u < units; ++u) {
       ValueRange mine =
           ValueRange(acc).slice(i * vectors + u * banks(), banks());
-      finish(mine, add(outRow, i), add(unit, u),
+      finish(mine, group, add(outRow, i), add(unit, u),
              u + 1 == units ? width : lanesOfF32);
     }
 }
@@ -232,7 +232,13 @@ Value MatmulTile::loadExtra(Value extra, Value row, Value column,
   if (type.getRank() == 2)
     indices.push_back(row);
   indices.push_back(column);
-  auto part = VectorType::get({width}, type.getElementType());
+  return loadColumns(extra, indices, width);
+}
+
+Value MatmulTile::loadColumns(Value extra, ValueRange indices, int64_t width) {
+  Type element = cast<MemRefType>(extra.getType()).getElementType();
+  auto vectorType = VectorType::get({lanesOfF32}, element);
+  auto part = VectorType::get({width}, element);
   Value loaded = vector::LoadOp::create(builder, loc, part, extra, indices);
   if (width == lanesOfF32)
     return loaded;
@@ -260,16 +266,21 @@ Value MatmulTile::vectorise(Operation *scalar, IRMapping &mapping) {
   return builder.create(state)->getResult(0);
 }
 
-void MatmulTile::finish(ValueRange accumulators, Value outRow, Value unit,
-                        int64_t width) {
+void MatmulTile::finish(ValueRange accumulators, Value group, Value outRow,
+                        Value unit, int64_t width) {
   Value column = arith::MulIOp::create(builder, loc, unit, index(lanesOfF32));
   Block &body = op.getEpilogue().front();
   IRMapping mapping;
   for (auto [arg, acc] : llvm::zip(body.getArguments(), accumulators))
     mapping.map(arg, acc);
-  for (auto [arg, extra] :
-       llvm::zip(body.getArguments().drop_front(banks()), op.getExtras()))
+  auto arguments = body.getArguments().drop_front(banks());
+  for (auto [arg, extra] : llvm::zip(arguments, op.getExtras()))
     mapping.map(arg, loadExtra(extra, outRow, column, width));
+  // A bank's rows are its groups.
+  for (auto [arg, extra] :
+       llvm::zip(arguments.drop_front(op.getExtras().size()),
+                 op.getGroupExtras()))
+    mapping.map(arg, loadColumns(extra, {group, column}, width));
   for (Operation &inner : body.without_terminator())
     mapping.map(inner.getResult(0), vectorise(&inner, mapping));
   Value result = mapping.lookup(body.getTerminator()->getOperand(0));

@@ -9,8 +9,16 @@
 // of one expert then lie together, and each product of the region becomes one
 // product of groups of rows, each group with its expert's matrix. Products of
 // the region's own rows read x through the plan, so that no row is copied;
-// later products read sorted rows. What is elementwise stays so, on T * k rows.
+// later products read sorted rows. What is elementwise stays so, on T * k rows,
+// beside which a vector of each expert is spread.
 // `moe.combine` brings the rows of a token back together.
+//
+// Each range of experts of the same shape has a plan and a combine, which adds
+// up to the one before. What other experts make of a token is computed where
+// the token is (x itself, or their region on all tokens) and added by its share
+// in the last combine.
+//
+// A product is linear: to weigh its result is to weigh the row that it reads.
 //
 // Cost: every active expert's weights are read once, whatever the tokens.
 //
@@ -35,31 +43,36 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::moe;
 
-static bool isBankMember(Value value, ExpertsOp experts) {
-  Block &body = experts.getBody().front();
-  return llvm::is_contained(body.getArguments().drop_front(), value);
+static bool isBankMember(Value value, Block *body) {
+  return llvm::is_contained(body->getArguments().drop_front(), value);
+}
+
+/// Whether a value is the vector of an expert.
+static bool isVectorMember(Value value, Block *body) {
+  return isBankMember(value, body) &&
+         cast<RankedTensorType>(value.getType()).getRank() == 1;
 }
 
 //===----------------------------------------------------------------------===//
 // What a region may hold
 //===----------------------------------------------------------------------===//
 
-static StringRef whyNotProductOfBank(linalg::MatmulOp op, ExpertsOp experts) {
-  if (!isBankMember(productWeight(op), experts))
+static StringRef whyNotProductOfBank(linalg::MatmulOp op, Block *body) {
+  if (!isBankMember(productWeight(op), body))
     return "its weight is not a member of a bank";
   return whyNotProduct(op);
 }
 
 /// Why an op of the region cannot be done for the rows of all experts at once;
 /// empty if it can.
-static StringRef whyNotForAll(Operation &op, ExpertsOp experts) {
+static StringRef whyNotForAll(Operation &op, Block *body) {
   if (auto product = dyn_cast<linalg::MatmulOp>(op))
-    return whyNotProductOfBank(product, experts);
+    return whyNotProductOfBank(product, body);
   if (auto generic = dyn_cast<linalg::GenericOp>(op))
     return whyNotElementwise(generic);
   if (auto dim = dyn_cast<tensor::DimOp>(op))
     return dim.getConstantIndex() == 0 &&
-                   !isBankMember(dim.getSource(), experts)
+                   !isBankMember(dim.getSource(), body)
                ? ""
                : "only the number of rows may be asked for";
   if (isa<tensor::EmptyOp, linalg::FillOp, arith::ConstantOp, YieldOp>(op))
@@ -70,10 +83,12 @@ static StringRef whyNotForAll(Operation &op, ExpertsOp experts) {
 }
 
 /// Whether this use of rows or of a member, which exist only inside, goes away.
-static bool mayReadArgument(OpOperand &use, ExpertsOp experts) {
-  bool isWeight = isBankMember(use.get(), experts);
+static bool mayReadArgument(OpOperand &use, Block *body) {
+  bool isWeight = isBankMember(use.get(), body);
   if (isa<tensor::DimOp>(use.getOwner()))
     return !isWeight;
+  if (isVectorMember(use.get(), body))
+    return isa<linalg::GenericOp>(use.getOwner());
   return isa<linalg::MatmulOp>(use.getOwner()) &&
          use.getOperandNumber() == (isWeight ? 1u : 0u);
 }
@@ -86,20 +101,25 @@ static bool checkRegion(ExpertsOp experts) {
                     << "' in an expert is not supported: " << why;
     ok = false;
   };
-  Block &body = experts.getBody().front();
-  if (!cast<RankedTensorType>(body.getArgument(0).getType()).isDynamicDim(0))
-    refuse(experts, "the region must take any number of rows");
-  for (Operation &op : body) {
-    StringRef why = whyNotForAll(op, experts);
-    if (!why.empty())
-      refuse(&op, why);
+  for (const ExpertsOp::Range &range : experts.rangeList()) {
+    if (range.kind != ExpertKind::Ffn)
+      continue;
+    Block *body = range.body;
+    if (!cast<RankedTensorType>(body->getArgument(0).getType())
+             .isDynamicDim(0))
+      refuse(experts, "the region must take any number of rows");
+    for (Operation &op : *body) {
+      StringRef why = whyNotForAll(op, body);
+      if (!why.empty())
+        refuse(&op, why);
+    }
+    for (BlockArgument argument : body->getArguments())
+      for (OpOperand &use : argument.getUses())
+        if (!mayReadArgument(use, body) &&
+            whyNotForAll(*use.getOwner(), body).empty())
+          refuse(use.getOwner(),
+                 "only products read an expert's rows and weights themselves");
   }
-  for (BlockArgument argument : body.getArguments())
-    for (OpOperand &use : argument.getUses())
-      if (!mayReadArgument(use, experts) &&
-          whyNotForAll(*use.getOwner(), experts).empty())
-        refuse(use.getOwner(),
-               "only products read an expert's rows and weights themselves");
   return ok;
 }
 
@@ -117,31 +137,90 @@ public:
   void run() {
     rewriter.setInsertionPoint(experts);
     k = cast<RankedTensorType>(experts.getIds().getType()).getDimSize(1);
-    createPlan();
-    Block &body = experts.getBody().front();
-    for (Operation &op : body.without_terminator())
-      rewrite(op);
-    Value sorted = map.lookup(body.getTerminator()->getOperand(0));
-    auto combine = CombineOp::create(rewriter, loc, experts->getResultTypes(),
-                                     sorted, plan->getResult(3),
-                                     plan->getResult(4), experts.getWeights(),
-                                     ValueRange(), experts.getOuts());
-    Explain("moe-dispatch-experts", "dispatch")
-        .passed(combine, "experts dispatched: " + Twine(products) +
-                             " products of sorted rows, " + Twine(gathered) +
-                             " of which gather their rows");
-    rewriter.replaceOp(experts, combine);
+    SmallVector<ExpertsOp::Range> ranges = experts.rangeList();
+    for (const ExpertsOp::Range &range : ranges)
+      addLocal(range);
+    int64_t plans = llvm::count_if(ranges, isDispatched);
+    Value sum;
+    for (const ExpertsOp::Range &range : ranges)
+      if (isDispatched(range))
+        sum = dispatch(range, sum, /*isLast=*/--plans == 0);
+    rewriter.replaceOp(experts, sum);
   }
 
 private:
+  static bool isDispatched(const ExpertsOp::Range &range) {
+    return range.kind == ExpertKind::Ffn;
+  }
+
   Value empty(ArrayRef<int64_t> shape, ValueRange sizes, Type element) {
     return tensor::EmptyOp::create(rewriter, loc, shape, element, sizes);
   }
 
-  void createPlan() {
+  //===--- Experts of other kinds -----------------------------------------===//
+
+  /// What a range that is not dispatched makes of all tokens, if anything.
+  void addLocal(const ExpertsOp::Range &range) {
+    if (range.kind == ExpertKind::Identity)
+      locals.push_back(experts.getX());
+    else if (range.kind == ExpertKind::Local)
+      locals.push_back(inlined(range));
+    else
+      return;
+    localBounds.append({range.first, range.first + range.count});
+  }
+
+  Value inlined(const ExpertsOp::Range &range) {
+    IRMapping all;
+    Block *body = range.body;
+    all.map(body->getArgument(0),
+            castTo(body->getArgument(0).getType(), experts.getX()));
+    all.map(body->getArguments().drop_front(), range.banks);
+    for (Operation &op : body->without_terminator())
+      rewriter.clone(op, all);
+    return castTo(experts->getResult(0).getType(),
+                  all.lookupOrDefault(body->getTerminator()->getOperand(0)));
+  }
+
+  Value castTo(Type type, Value value) {
+    if (value.getType() == type)
+      return value;
+    return tensor::CastOp::create(rewriter, loc, type, value);
+  }
+
+  //===--- Experts that get rows ------------------------------------------===//
+
+  /// The sum of what the experts of a range make of each token, and of `before`.
+  Value dispatch(const ExpertsOp::Range &range, Value before, bool isLast) {
+    map.clear();
+    products = gathered = 0;
+    createPlan(range);
+    for (Operation &op : range.body->without_terminator())
+      rewrite(op, range);
+    Value sorted = map.lookup(range.body->getTerminator()->getOperand(0));
+    bool hasLocals = isLast && !locals.empty();
+    auto combine = CombineOp::create(
+        rewriter, loc, experts->getResultTypes(), sorted, plan->getResult(3),
+        plan->getResult(4), experts.getWeights(),
+        hasLocals ? experts.getIds() : Value(),
+        hasLocals ? ValueRange(locals) : ValueRange(),
+        before ? ValueRange(before) : ValueRange(), experts.getOuts(),
+        hasLocals ? ArrayRef<int64_t>(localBounds) : ArrayRef<int64_t>(),
+        experts.getWeightOnInput());
+    const Explain explain("moe-dispatch-experts", "dispatch");
+    explain.passed(combine, "experts dispatched: " + Twine(products) +
+                                " products of sorted rows, " + Twine(gathered) +
+                                " of which gather their rows");
+    if (hasLocals)
+      explain.passed(combine, Twine(locals.size()) +
+                                  " kinds of experts added without moving "
+                                  "tokens");
+    return combine->getResult(0);
+  }
+
+  void createPlan(const ExpertsOp::Range &range) {
     Type i32 = rewriter.getI32Type();
-    int64_t end =
-        cast<BankType>(experts.getBanks()[0].getType()).getExperts() + 1;
+    int64_t end = range.count + 1;
     Value tokens = tensor::DimOp::create(rewriter, loc, experts.getIds(), 0);
     Value perToken = arith::ConstantIndexOp::create(rewriter, loc, k);
     rows = arith::MulIOp::create(rewriter, loc, tokens, perToken);
@@ -150,39 +229,97 @@ private:
         empty({end}, {}, i32), empty({end}, {}, i32), empty({any}, rows, i32),
         empty({any, k}, tokens, i32), empty({any, k}, tokens, i32)};
     plan = PlanOp::create(rewriter, loc, ValueRange(outs).getTypes(),
-                          experts.getIds(), outs);
+                          experts.getIds(), outs, range.first,
+                          experts.numExperts() - range.first - range.count);
+    rowWeights = {};
+    if (!experts.getWeightOnInput())
+      return;
+    Value column = empty({any, 1}, rows, rewriter.getF32Type());
+    rowWeights = RowWeightsOp::create(rewriter, loc, column.getType(),
+                                      experts.getWeights(), plan->getResult(3),
+                                      plan->getResult(4), column)
+                     ->getResult(0);
   }
 
-  void rewrite(Operation &op) {
+  void rewrite(Operation &op, const ExpertsOp::Range &range) {
     if (auto product = dyn_cast<linalg::MatmulOp>(op))
-      return rewriteProduct(product);
+      return rewriteProduct(product, range);
     if (auto dim = dyn_cast<tensor::DimOp>(op))
       return map.map(dim.getResult(), rows);
+    if (auto generic = dyn_cast<linalg::GenericOp>(op))
+      return rewriteGeneric(generic, range);
     rewriter.clone(op, map);
   }
 
-  void rewriteProduct(linalg::MatmulOp op) {
-    Block &body = experts.getBody().front();
-    bool gathers = productX(op) == body.getArgument(0);
+  /// Vectors of an expert are read where they are spread over its rows.
+  void rewriteGeneric(linalg::GenericOp op, const ExpertsOp::Range &range) {
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      if (!isVectorMember(input->get(), range.body))
+        continue;
+      maps[input->getOperandNumber()] = rewriter.getMultiDimIdentityMap(2);
+      if (!map.contains(input->get()))
+        map.map(input->get(), spread(cast<BlockArgument>(input->get()), range));
+    }
+    auto clone = cast<linalg::GenericOp>(rewriter.clone(*op, map));
+    clone.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
+  }
+
+  Value spread(BlockArgument member, const ExpertsOp::Range &range) {
+    auto type = cast<RankedTensorType>(member.getType());
+    Value out = empty({ShapedType::kDynamic, type.getDimSize(0)}, rows,
+                      type.getElementType());
+    return SpreadOp::create(rewriter, loc, out.getType(),
+                            range.banks[member.getArgNumber() - 1],
+                            plan->getResult(0), out)
+        ->getResult(0);
+  }
+
+  void rewriteProduct(linalg::MatmulOp op, const ExpertsOp::Range &range) {
+    bool gathers = productX(op) == range.body->getArgument(0);
     auto member = cast<BlockArgument>(productWeight(op));
     Value x = gathers ? experts.getX() : map.lookup(productX(op));
     Value init = map.lookup(
         op.getOutputs()[0].getDefiningOp<linalg::FillOp>().getOutputs()[0]);
-    Value bank = experts.getBanks()[member.getArgNumber() - 1];
+    Value bank = range.banks[member.getArgNumber() - 1];
     Value gather = gathers ? plan->getResult(2) : Value();
     auto product =
         createProduct(rewriter, op.getLoc(), x, bank, init,
                       {plan->getResult(0), plan->getResult(1), gather});
-    map.map(op->getResult(0), product->getResult(0));
+    Value result = product->getResult(0);
+    if (gathers && rowWeights)
+      result = weighed(result, init);
+    map.map(op->getResult(0), result);
     ++products;
     gathered += gathers;
+  }
+
+  /// Each row times the weight of its expert.
+  Value weighed(Value product, Value init) {
+    MLIRContext *context = rewriter.getContext();
+    AffineMap each = rewriter.getMultiDimIdentityMap(2);
+    AffineMap ofRow = AffineMap::get(
+        2, 0, {getAffineDimExpr(0, context), getAffineConstantExpr(0, context)},
+        context);
+    SmallVector<utils::IteratorType> loops(2, utils::IteratorType::parallel);
+    return linalg::GenericOp::create(
+               rewriter, loc, init.getType(), ValueRange{product, rowWeights},
+               init, {each, ofRow, each}, loops,
+               [](OpBuilder &b, Location l, ValueRange args) {
+                 Value scaled = arith::MulFOp::create(b, l, args[0], args[1]);
+                 linalg::YieldOp::create(b, l, scaled);
+               })
+        .getResult(0);
   }
 
   IRRewriter &rewriter;
   ExpertsOp experts;
   Location loc;
   int64_t k = 0;
-  Value rows;
+  SmallVector<Value> locals;
+  SmallVector<int64_t> localBounds;
+  // Of the range that is dispatched.
+  Value rows, rowWeights;
   PlanOp plan;
   IRMapping map;
   unsigned products = 0, gathered = 0;

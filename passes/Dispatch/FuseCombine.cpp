@@ -123,7 +123,8 @@ struct FuseCombine : moec::impl::FuseCombinePassBase<FuseCombine> {
     auto fused = CombineOp::create(
         rewriter, combine.getLoc(), sum->getResultTypes(), combine.getRows(),
         combine.getTokenRow(), combine.getTokenSlot(), combine.getWeights(),
-        addends, sum.getOutputs());
+        combine.getIds(), combine.getLocals(), addends, sum.getOutputs(),
+        combine.getRanges(), combine.getUnweighted());
     rewriter.replaceOp(sum, fused);
     rewriter.eraseOp(combine);
     return fused;

@@ -10,7 +10,8 @@
 // reads two products of the same rows (the gate and the up matrix of an expert)
 // makes one product with two banks of them. The fused product stands where the
 // elementwise op stood: all its inputs exist there, and nobody read the product
-// before.
+// before. A vector of each expert that was spread over its rows becomes a group
+// extra: the epilogue reads it from its bank.
 //
 // Steps: one sweep in program order is a fixed point. What a fusion makes is
 // read only by ops that come later, and no fusion changes who reads an earlier
@@ -58,15 +59,37 @@ static std::string whyNotOnto(linalg::GenericOp op, GroupedMatmulOp product) {
   return "";
 }
 
-/// The inputs that the epilogue needs beside the products.
-static SetVector<Value> extrasOf(linalg::GenericOp op,
-                                 ArrayRef<GroupedMatmulOp> products) {
-  SetVector<Value> extras;
-  for (GroupedMatmulOp product : products)
-    extras.insert_range(product.getExtras());
-  for (Value input : op.getInputs())
-    if (!llvm::is_contained(products, input.getDefiningOp()))
-      extras.insert(input);
+namespace {
+/// The inputs that an epilogue needs beside the products.
+struct Extras {
+  SetVector<Value> plain, ofGroups;
+
+  size_t size() const { return plain.size() + ofGroups.size(); }
+};
+} // namespace
+
+/// What the epilogue reads for `input`: a bank where that is its expert's
+/// vector in every row of the product, else the input itself.
+static Value sourceOf(Value input, GroupedMatmulOp product) {
+  auto spread = input.getDefiningOp<SpreadOp>();
+  return spread && spread.getOffsets() == product.getOffsets()
+             ? spread.getBank()
+             : input;
+}
+
+static Extras extrasOf(linalg::GenericOp op,
+                       ArrayRef<GroupedMatmulOp> products) {
+  Extras extras;
+  for (GroupedMatmulOp product : products) {
+    extras.plain.insert_range(product.getExtras());
+    extras.ofGroups.insert_range(product.getGroupExtras());
+  }
+  for (Value input : op.getInputs()) {
+    if (llvm::is_contained(products, input.getDefiningOp()))
+      continue;
+    Value source = sourceOf(input, products.front());
+    (source == input ? extras.plain : extras.ofGroups).insert(source);
+  }
   return extras;
 }
 
@@ -94,6 +117,11 @@ static void mergeEpilogues(OpBuilder &builder, GroupedMatmulOp fused,
   IRMapping scalars;
   for (Value extra : fused.getExtras())
     scalars.map(extra, body->addArgument(getElementTypeOrSelf(extra), loc));
+  for (Value extra : fused.getGroupExtras())
+    scalars.map(extra,
+                body->addArgument(
+                    cast<BankType>(extra.getType()).getMember().getElementType(),
+                    loc));
   unsigned accumulator = 0;
   for (GroupedMatmulOp product : products) {
     Block &epilogue = product.getEpilogue().front();
@@ -102,14 +130,15 @@ static void mergeEpilogues(OpBuilder &builder, GroupedMatmulOp fused,
       map.map(epilogue.getArgument(i), body->getArgument(accumulator++));
     for (auto [argument, extra] : llvm::zip(
              epilogue.getArguments().drop_front(product.getBanks().size()),
-             product.getExtras()))
+             llvm::concat<Value>(llvm::to_vector(product.getExtras()),
+                                 llvm::to_vector(product.getGroupExtras()))))
       map.map(argument, scalars.lookup(extra));
     scalars.map(product->getResult(0), inlineScalars(builder, epilogue, map));
   }
   IRMapping map;
   for (auto [argument, input] :
        llvm::zip(op.getBody()->getArguments(), op.getInputs()))
-    map.map(argument, scalars.lookup(input));
+    map.map(argument, scalars.lookup(sourceOf(input, products.front())));
   Value result = inlineScalars(builder, *op.getBody(), map);
   YieldOp::create(builder, loc, result);
 }
@@ -120,12 +149,13 @@ static GroupedMatmulOp fuse(IRRewriter &rewriter, linalg::GenericOp op,
   for (GroupedMatmulOp product : products)
     llvm::append_range(banks, product.getBanks());
   GroupedMatmulOp first = products.front();
+  Extras extras = extrasOf(op, products);
   rewriter.setInsertionPoint(op);
   auto fused = GroupedMatmulOp::create(
       rewriter, op.getLoc(), op->getResultTypes(), first.getX(), banks,
       first.getOffsets(), first.getActive(), first.getGather(),
-      extrasOf(op, products).getArrayRef(), op.getOutputs(),
-      /*variants=*/nullptr);
+      extras.plain.getArrayRef(), extras.ofGroups.getArrayRef(),
+      op.getOutputs(), /*variants=*/nullptr);
   mergeEpilogues(rewriter, fused, op, products);
   rewriter.replaceOp(op, fused);
   for (GroupedMatmulOp product : products)

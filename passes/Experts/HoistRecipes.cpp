@@ -27,7 +27,8 @@ using namespace mlir;
 using namespace moec;
 
 static bool isRecipeOp(Operation *op) {
-  return isa<moe::PackOp, moe::CastOp, moe::ConcatOp>(op) &&
+  return isa<moe::PackOp, moe::CastOp, moe::ConcatOp, moe::SliceOp,
+             moe::TransposeOp, moe::DequantizeOp>(op) &&
          !op->getParentOfType<moe::RecipesOp>();
 }
 

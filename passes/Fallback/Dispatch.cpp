@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The plan looks through all ids once for every expert, as its definition does:
-// rows come in their final order, and nothing is counted beforehand.
+// rows come in their final order, and nothing is counted beforehand. What
+// spreads over rows, or reorders them, is a copy.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +19,7 @@ namespace {
 class Planner {
 public:
   Planner(VectorBuilder &b, moe::PlanOp op, int64_t k)
-      : b(b), k(k), ids(op.getIds()), offsets(op.getOuts()[0]),
+      : b(b), k(k), first(op.getFirst()), ids(op.getIds()), offsets(op.getOuts()[0]),
         active(op.getOuts()[1]), rowToken(op.getOuts()[2]),
         tokenRow(op.getOuts()[3]), tokenSlot(op.getOuts()[4]) {}
 
@@ -61,7 +62,8 @@ private:
         b.index(0), b.index(k), 1, row, [&](Value slot, ValueRange carried) {
           Value chosen =
               arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                    b.loadIndex(ids, {token, slot}), expert);
+                                    b.loadIndex(ids, {token, slot}),
+                                    b.add(expert, first));
           b.ifThen(chosen, [&] { emitRow(token, slot, carried[0]); });
           return Values{arith::SelectOp::create(b, chosen, b.add(carried[0], 1),
                                                 carried[0])};
@@ -86,7 +88,7 @@ private:
   }
 
   VectorBuilder &b;
-  int64_t k;
+  int64_t k, first;
   Value ids, offsets, active, rowToken, tokenRow, tokenSlot;
 };
 
@@ -123,6 +125,11 @@ struct CombineToLinalg : OpRewritePattern<moe::CombineOp> {
       fill(b, sum, b.f32(0.0));
       b.forLoop(b.index(0), b.index(weights.getDimSize(1)), 1,
                 [&](Value j) { addRow(b, op, sum, token, j); });
+      for (auto [i, local] : llvm::enumerate(op.getLocals()))
+        add(b, rowOf(b, local, token),
+            share(b, op, token, op.getRanges()[2 * i],
+                  op.getRanges()[2 * i + 1]),
+            sum);
       for (Value addend : op.getAddends())
         add(b, rowOf(b, addend, token), b.f32(1.0), sum);
       elementwise(b, sum, rowOf(b, op.getOuts()[0], token),
@@ -141,10 +148,36 @@ struct CombineToLinalg : OpRewritePattern<moe::CombineOp> {
         arith::CmpIOp::create(b, arith::CmpIPredicate::sge, row, b.index(0));
     b.ifThen(some, [&] {
       Value slot = b.loadIndex(op.getTokenSlot(), {token, j});
-      Value weight =
-          memref::LoadOp::create(b, op.getWeights(), ValueRange{token, slot});
+      Value weight = op.getUnweighted()
+                         ? b.f32(1.0)
+                         : memref::LoadOp::create(b, op.getWeights(),
+                                                  ValueRange{token, slot})
+                               .getResult();
       add(b, rowOf(b, op.getRows(), row), weight, sum);
     });
+  }
+
+  /// The weights of the token that stand beside ids from `from` to `to`.
+  static Value share(VectorBuilder &b, moe::CombineOp op, Value token,
+                     int64_t from, int64_t to) {
+    int64_t k = cast<MemRefType>(op.getIds().getType()).getDimSize(1);
+    return b.forLoop(b.index(0), b.index(k), 1, b.f32(0.0),
+                     [&](Value j, ValueRange carried) {
+                       Value weight = memref::LoadOp::create(
+                           b, op.getWeights(), ValueRange{token, j});
+                       Value isIn = isBetween(
+                           b, b.loadIndex(op.getIds(), {token, j}), from, to);
+                       return Values{arith::SelectOp::create(
+                           b, isIn, plus(b, carried[0], weight), carried[0])};
+                     })[0];
+  }
+
+  static Value isBetween(VectorBuilder &b, Value id, int64_t from, int64_t to) {
+    Value above = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, id,
+                                        b.index(from));
+    Value below =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::slt, id, b.index(to));
+    return arith::AndIOp::create(b, above, below);
   }
 
   static void add(VectorBuilder &b, Value row, Value weight, Value sum) {
@@ -153,8 +186,64 @@ struct CombineToLinalg : OpRewritePattern<moe::CombineOp> {
     });
   }
 };
+
+struct SpreadToLinalg : OpRewritePattern<moe::SpreadOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(moe::SpreadOp op,
+                                PatternRewriter &rewriter) const override {
+    auto bank = dyn_cast<MemRefType>(op.getBank().getType());
+    if (!bank || !bank.hasStaticShape())
+      return rewriter.notifyMatchFailure(op, "expected memrefs");
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    Type element = cast<MemRefType>(op.getOuts()[0].getType()).getElementType();
+    b.tasks(b.index(bank.getDimSize(0)), [&](Value expert) {
+      Value from = b.loadIndex(op.getOffsets(), expert);
+      Value to = b.loadIndex(op.getOffsets(), b.add(expert, 1));
+      b.forLoop(from, to, 1, [&](Value row) {
+        elementwise(b, rowOf(b, op.getBank(), expert),
+                    rowOf(b, op.getOuts()[0], row),
+                    [&](VectorBuilder &in, ValueRange args) {
+                      return Values{narrow(in, widen(in, args[0]), element)};
+                    });
+      });
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct RowWeightsToLoops : OpRewritePattern<moe::RowWeightsOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(moe::RowWeightsOp op,
+                                PatternRewriter &rewriter) const override {
+    auto weights = dyn_cast<MemRefType>(op.getWeights().getType());
+    if (!weights || weights.isDynamicDim(1))
+      return rewriter.notifyMatchFailure(
+          op, "expected memrefs with a static number of experts for a token");
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(op.getWeights(), 0), [&](Value token) {
+      b.forLoop(b.index(0), b.index(weights.getDimSize(1)), 1, [&](Value j) {
+        Value row = b.loadIndex(op.getTokenRow(), {token, j});
+        Value some = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, row,
+                                           b.index(0));
+        b.ifThen(some, [&] {
+          Value slot = b.loadIndex(op.getTokenSlot(), {token, j});
+          Value weight = memref::LoadOp::create(b, op.getWeights(),
+                                                ValueRange{token, slot});
+          memref::StoreOp::create(b, weight, op.getOuts()[0],
+                                  ValueRange{row, b.index(0)});
+        });
+      });
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
 } // namespace
 
 void fallback::populateDispatch(RewritePatternSet &patterns) {
-  patterns.add<PlanToLoops, CombineToLinalg>(patterns.getContext());
+  patterns.add<PlanToLoops, CombineToLinalg, SpreadToLinalg, RowWeightsToLoops>(
+      patterns.getContext());
 }

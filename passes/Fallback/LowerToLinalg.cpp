@@ -51,6 +51,8 @@ struct LowerToLinalg : moec::impl::LowerToLinalgPassBase<LowerToLinalg> {
     return {moe::RouteOp::getOperationName(),
             moe::GateOp::getOperationName(),
             moe::PlanOp::getOperationName(),
+            moe::SpreadOp::getOperationName(),
+            moe::RowWeightsOp::getOperationName(),
             moe::CombineOp::getOperationName(),
             moe::GroupedMatmulOp::getOperationName(),
             nn::RmsNormOp::getOperationName(),

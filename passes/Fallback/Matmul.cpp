@@ -30,7 +30,8 @@ public:
       for (size_t i = 0; i < op.getBanks().size(); ++i)
         sums.push_back(buffer(b, {kPanelColumns}, b.getF32Type()));
       if (!op.getOffsets())
-        return emitRows(op.getBanks(), b.index(0), b.dim(op.getOuts()[0], 0));
+        return emitRows(op.getBanks(), {}, b.index(0),
+                        b.dim(op.getOuts()[0], 0));
       b.forLoop(b.index(0), b.index(op.getGroups()), 1,
                 [&](Value group) { emitGroup(group); });
     });
@@ -45,11 +46,11 @@ private:
         slices.push_back(Slice::all(b, bank, i));
       matrices.push_back(view(b, bank, slices));
     }
-    emitRows(matrices, b.loadIndex(op.getOffsets(), group),
+    emitRows(matrices, group, b.loadIndex(op.getOffsets(), group),
              b.loadIndex(op.getOffsets(), b.add(group, 1)));
   }
 
-  void emitRows(ValueRange matrices, Value begin, Value end) {
+  void emitRows(ValueRange matrices, Value group, Value begin, Value end) {
     Slice used = Slice::from(b.getIndexAttr(0), columns.size);
     b.forLoop(begin, end, 1, [&](Value row) {
       Value source = op.getGather() ? b.loadIndex(op.getGather(), row) : row;
@@ -61,11 +62,11 @@ private:
         accumulateColumns(b, x, matrix, first, acc);
         accs.push_back(acc);
       }
-      emitEpilogue(accs, row);
+      emitEpilogue(accs, group, row);
     });
   }
 
-  void emitEpilogue(Values ins, Value row) {
+  void emitEpilogue(Values ins, Value group, Value row) {
     AffineMap each = b.getDimIdentityMap();
     AffineMap once = AffineMap::get(1, 0, b.getAffineConstantExpr(0));
     SmallVector<AffineMap> maps(ins.size(), each);
@@ -79,6 +80,10 @@ private:
       else
         ins.push_back(view(b, extra, {Slice::at(row), columns}));
       maps.push_back(perRow ? once : each);
+    }
+    for (Value extra : op.getGroupExtras()) {
+      ins.push_back(view(b, extra, {Slice::at(group), columns}));
+      maps.push_back(each);
     }
     maps.push_back(each);
     Value out = view(b, op.getOuts()[0], {Slice::at(row), columns});

@@ -665,7 +665,7 @@ func.func @f(%x: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %b0:
 // -----
 
 func.func @f(%x: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %b0: !moe.bank<8 x tensor<4x4xf32>>, %o: tensor<?x4xf32>) {
-  // expected-error @+1 {{'moe.experts' op region expects 2 arguments (rows, then one for each weight), got 1}}
+  // expected-error @+1 {{'moe.experts' op the regions have 0 arguments behind their rows, for 1 banks}}
   %r = moe.experts ins(%x, %i, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
       banks(%b0 : !moe.bank<8 x tensor<4x4xf32>>) outs(%o : tensor<?x4xf32>) {
   ^bb0(%r0: tensor<?x4xf32>):
@@ -1041,4 +1041,146 @@ func.func @f(%w: tensor<4x4xf32>) {
 func.func @f(%x: f32) {
   // expected-error @+1 {{'moe.yield' op expects parent op to be one of 'moe.experts, moe.shared, moe.grouped_matmul'}}
   moe.yield %x : f32
+}
+
+// -----
+
+// expected-error @+1 {{a range needs at least 1 expert, got 0}}
+func.func private @f() attributes {r = #moe.range<zero, 0>}
+
+// -----
+
+// expected-error @+1 {{expected at least one range of kind ffn}}
+func.func private @f() attributes {r = #moe.ranges<[#moe.range<zero, 2>]>}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %a: !moe.bank<6 x tensor<4x4xf32>>, %v: tensor<4xf32>, %e: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects 1 regions, one for each range of kind ffn or local, got 2}}
+  %0 = moe.experts {ranges = #moe.ranges<[#moe.range<ffn, 6>, #moe.range<zero, 1>]>} ins(%x, %ids, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%a, %a : !moe.bank<6 x tensor<4x4xf32>>, !moe.bank<6 x tensor<4x4xf32>>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4x4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  }, {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4x4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %a: !moe.bank<6 x tensor<4x4xf32>>, %v: tensor<4xf32>, %e: tensor<?x4xf32>) {
+  // expected-error @+1 {{the regions have 1 arguments behind their rows, for 2 banks}}
+  %0 = moe.experts {} ins(%x, %ids, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%a, %a : !moe.bank<6 x tensor<4x4xf32>>, !moe.bank<6 x tensor<4x4xf32>>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4x4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %a: !moe.bank<6 x tensor<4x4xf32>>, %v: tensor<4xf32>, %e: tensor<?x4xf32>) {
+  // expected-error @+1 {{banks must have the same number of experts, got 5 and 6}}
+  %0 = moe.experts {ranges = #moe.ranges<[#moe.range<ffn, 5>]>} ins(%x, %ids, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%a : !moe.bank<6 x tensor<4x4xf32>>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4x4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %a: !moe.bank<6 x tensor<4x4xf32>>, %v: tensor<4xf32>, %e: tensor<?x4xf32>) {
+  // expected-error @+1 {{a range of ffn takes banks, one of local takes tensors, got 'tensor<4xf32>' for ffn}}
+  %0 = moe.experts {ranges = #moe.ranges<[#moe.range<ffn, 6>]>} ins(%x, %ids, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%v : tensor<4xf32>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %a: !moe.bank<6 x tensor<4x4xf32>>, %v: tensor<4xf32>, %e: tensor<?x4xf32>) {
+  // expected-error @+1 {{local experts are weighed on their output, not with weight_on_input}}
+  %0 = moe.experts {ranges = #moe.ranges<[#moe.range<ffn, 6>, #moe.range<local, 1>]>, weight_on_input} ins(%x, %ids, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%a : !moe.bank<6 x tensor<4x4xf32>>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4x4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  }, {
+  ^bb0(%r: tensor<?x4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+moe.recipes {
+  // expected-error @+1 {{tensor name 'a.{expert}' of stacked members contains}}
+  %0 = moe.load_bank "a.{expert}" {stacked} : !moe.bank<2 x tensor<2x2xf32>>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<8x2xf32>
+  // expected-error @+1 {{is not the transpose of}}
+  %1 = moe.transpose %0 : tensor<8x2xf32> to tensor<8x2xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<8x4xf8E4M3FN>
+  %s = moe.load "s" : tensor<2x2xf32>
+  // expected-error @+1 {{a block needs two sizes of at least 1}}
+  %1 = moe.dequantize %0, %s {block = array<i64: 4>} : tensor<8x4xf8E4M3FN>, tensor<2x2xf32> to tensor<8x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<8x4xf8E4M3FN>
+  %s = moe.load "s" : tensor<2x2xf32>
+  // expected-error @+1 {{needs scales [4, 2], got 'tensor<2x2xf32>'}}
+  %1 = moe.dequantize %0, %s {block = array<i64: 2, 2>} : tensor<8x4xf8E4M3FN>, tensor<2x2xf32> to tensor<8x4xf32>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<8x4xf8E4M3FN>
+  %s = moe.load "s" : tensor<2x2xf32>
+  // expected-error @+1 {{dequantizes to f32 or bf16, got 'tensor<8x4xf16>'}}
+  %1 = moe.dequantize %0, %s {block = array<i64: 4, 2>} : tensor<8x4xf8E4M3FN>, tensor<2x2xf32> to tensor<8x4xf16>
+}
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "a" : tensor<8x2xf32>
+  // expected-error @+1 {{inputs have 4 columns, the result 5}}
+  %1 = moe.concat %0, %0 {columns} : tensor<8x2xf32>, tensor<8x2xf32> to tensor<8x5xf32>
+}
+
+// -----
+
+func.func @f(%r: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  // expected-error @+1 {{locals need ids and two bounds of ids each, got 1 locals and 1 bounds}}
+  %0 = moe.combine {ranges = array<i64: 1>} ins(%r, %i, %i, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) ids(%i : tensor<?x2xi32>) locals(%r : tensor<?x4xf32>) outs(%r : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%b: !moe.bank<6 x tensor<5xf32>>, %o: tensor<7xi32>, %e: tensor<?x4xf32>) {
+  // expected-error @+1 {{bank must be a bank of 6 vectors of 4, got '!moe.bank<6 x tensor<5xf32>>'}}
+  %0 = moe.spread ins(%b, %o : !moe.bank<6 x tensor<5xf32>>, tensor<7xi32>) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
 }

@@ -33,6 +33,18 @@ moe.recipes {
   %r = moe.pack %l : !moe.bank<3 x tensor<20x7xbf16>> to !moe.bank<3 x tensor<2x4x16x2xbf16>>
   // CHECK-NEXT: moe.define "k" role "experts", %[[Q]] : !moe.bank<3 x tensor<2x7x16xf32>>
   moe.define "k" role "experts", %q : !moe.bank<3 x tensor<2x7x16xf32>>
+  // CHECK-NEXT: %[[S:.*]] = moe.load_bank "w" {stacked} : <3 x tensor<8x20xf8E4M3FN>>
+  %s = moe.load_bank "w" {stacked} : !moe.bank<3 x tensor<8x20xf8E4M3FN>>
+  // CHECK-NEXT: %[[O:.*]] = moe.load_bank "s.{expert}" {first = 4 : i64} : <3 x tensor<2x2xf32>>
+  %o = moe.load_bank "s.{expert}" {first = 4} : !moe.bank<3 x tensor<2x2xf32>>
+  // CHECK-NEXT: %[[D:.*]] = moe.dequantize %[[S]], %[[O]] {block = array<i64: 4, 16>} : !moe.bank<3 x tensor<8x20xf8E4M3FN>>, !moe.bank<3 x tensor<2x2xf32>> to !moe.bank<3 x tensor<8x20xbf16>>
+  %d = moe.dequantize %s, %o {block = array<i64: 4, 16>} : !moe.bank<3 x tensor<8x20xf8E4M3FN>>, !moe.bank<3 x tensor<2x2xf32>> to !moe.bank<3 x tensor<8x20xbf16>>
+  // CHECK-NEXT: %[[H:.*]] = moe.slice %[[D]] {begin = 1 : i64, group = 2 : i64, size = 1 : i64} : !moe.bank<3 x tensor<8x20xbf16>> to !moe.bank<3 x tensor<4x20xbf16>>
+  %h = moe.slice %d {begin = 1, size = 1, group = 2} : !moe.bank<3 x tensor<8x20xbf16>> to !moe.bank<3 x tensor<4x20xbf16>>
+  // CHECK-NEXT: %[[X:.*]] = moe.transpose %[[H]] : !moe.bank<3 x tensor<4x20xbf16>> to !moe.bank<3 x tensor<20x4xbf16>>
+  %x = moe.transpose %h : !moe.bank<3 x tensor<4x20xbf16>> to !moe.bank<3 x tensor<20x4xbf16>>
+  // CHECK-NEXT: moe.concat %[[X]], %[[X]] {columns} : !moe.bank<3 x tensor<20x4xbf16>>, !moe.bank<3 x tensor<20x4xbf16>> to !moe.bank<3 x tensor<20x8xbf16>>
+  %y = moe.concat %x, %x {columns} : !moe.bank<3 x tensor<20x4xbf16>>, !moe.bank<3 x tensor<20x4xbf16>> to !moe.bank<3 x tensor<20x8xbf16>>
   // CHECK-NEXT: moe.rope_table {attention_factor = 1.000000e+00 : f64, frequencies = array<f64: 1.000000e+00, 1.000000e-01>} : tensor<64x2x2xf32>
   %t = moe.rope_table {attention_factor = 1.0 : f64, frequencies = array<f64: 1.0, 0.1>} : tensor<64x2x2xf32>
 }
@@ -175,4 +187,52 @@ func.func @observe(%x: tensor<?x4xf32>, %m: memref<?x4xf32>, %host: !moe.host, %
   %2 = moe.weight "w" : memref<4x4xf32>
   return
 }
+}
+
+// Experts of several kinds, weighed on their input or output.
+
+// CHECK-LABEL: func.func @kinds
+func.func @kinds(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %a: !moe.bank<6 x tensor<4x4xf32>>, %v: tensor<4xf32>, %b: !moe.bank<2 x tensor<4x4xf32>>, %e: tensor<?x4xf32>) {
+  // CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <identity, 3>, <zero, 1>, <local, 1>, <ffn, 2>]>}
+  %0 = moe.experts {ranges = #moe.ranges<[#moe.range<ffn, 6>, #moe.range<identity, 3>, #moe.range<zero, 1>, #moe.range<local, 1>, #moe.range<ffn, 2>]>}
+      ins(%x, %ids, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%a, %v, %b : !moe.bank<6 x tensor<4x4xf32>>, tensor<4xf32>, !moe.bank<2 x tensor<4x4xf32>>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4x4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  }, {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  }, {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4x4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  // CHECK: moe.experts {weight_on_input}
+  %1 = moe.experts {weight_on_input} ins(%x, %ids, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%a : !moe.bank<6 x tensor<4x4xf32>>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%r: tensor<?x4xf32>, %m: tensor<4x4xf32>):
+    moe.yield %r : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @rows_of_experts
+func.func @rows_of_experts(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %o: tensor<7xi32>, %t: tensor<?xi32>, %c: tensor<?x2xi32>, %a: !moe.bank<6 x tensor<4x4xf32>>, %v: !moe.bank<6 x tensor<4xf32>>, %e: tensor<?x4xf32>, %q: tensor<?x1xf32>) {
+  // CHECK: moe.plan {first = 2 : i64, others = 3 : i64} ins
+  %p:5 = moe.plan {first = 2, others = 3} ins(%ids : tensor<?x2xi32>) outs(%o, %o, %t, %c, %c : tensor<7xi32>, tensor<7xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>)
+      -> tensor<7xi32>, tensor<7xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>
+  // CHECK: moe.spread ins(%{{.*}}, %{{.*}} : !moe.bank<6 x tensor<4xf32>>, tensor<7xi32>) outs(%{{.*}} : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %s = moe.spread ins(%v, %p#0 : !moe.bank<6 x tensor<4xf32>>, tensor<7xi32>) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
+  // CHECK: moe.row_weights ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x2xf32>, tensor<?x2xi32>, tensor<?x2xi32>) outs(%{{.*}} : tensor<?x1xf32>) -> tensor<?x1xf32>
+  %r = moe.row_weights ins(%w, %p#3, %p#4 : tensor<?x2xf32>, tensor<?x2xi32>, tensor<?x2xi32>) outs(%q : tensor<?x1xf32>) -> tensor<?x1xf32>
+  // CHECK: moe.grouped_matmul {{.*}} extras(%{{.*}} : tensor<?x1xf32>) group_extras(%{{.*}} : !moe.bank<6 x tensor<4xf32>>)
+  %m = moe.grouped_matmul ins(%x : tensor<?x4xf32>) banks(%a : !moe.bank<6 x tensor<4x4xf32>>) offsets(%p#0 : tensor<7xi32>) active(%p#1 : tensor<7xi32>) gather(%p#2 : tensor<?xi32>)
+      extras(%r : tensor<?x1xf32>) group_extras(%v : !moe.bank<6 x tensor<4xf32>>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%acc: f32, %row: f32, %bias: f32):
+    %0 = arith.addf %acc, %bias : f32
+    moe.yield %0 : f32
+  } -> tensor<?x4xf32>
+  // CHECK: moe.combine {ranges = array<i64: 0, 2, 8, 11>, unweighted} ins({{.*}}) ids(%{{.*}} : tensor<?x2xi32>) locals(%{{.*}}, %{{.*}} : tensor<?x4xf32>, tensor<?x4xf32>) outs
+  %y = moe.combine {ranges = array<i64: 0, 2, 8, 11>, unweighted} ins(%m, %p#3, %p#4, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      ids(%ids : tensor<?x2xi32>) locals(%x, %s : tensor<?x4xf32>, tensor<?x4xf32>) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
 }

@@ -261,7 +261,7 @@ TEST(Attention, SaysWhatIsMissing) {
 using Ints = std::vector<int64_t>;
 
 TEST(Plan, SortsByExpertThenToken) {
-  auto p = plan(ints({3, 2}, {2, 0, 0, 3, 2, -1}), 5);
+  auto p = plan(ints({3, 2}, {2, 0, 0, 3, 2, -1}), 0, 5);
   EXPECT_EQ(p.offsets.ints, (Ints{0, 2, 2, 4, 5, 5}));
   EXPECT_EQ(p.active.ints, (Ints{0, 2, 3, -1, -1, 3}));
   EXPECT_EQ(p.rowToken.ints, (Ints{0, 1, 0, 2, 1, -1}));
@@ -270,7 +270,7 @@ TEST(Plan, SortsByExpertThenToken) {
 }
 
 TEST(Plan, NoTokens) {
-  auto p = plan(ints({0, 2}, {}), 2);
+  auto p = plan(ints({0, 2}, {}), 0, 2);
   EXPECT_EQ(p.offsets.ints, (Ints{0, 0, 0}));
   EXPECT_EQ(p.active.ints, (Ints{-1, -1, 0}));
 }
