@@ -100,14 +100,25 @@ static constexpr StringLiteral kGatingOps[] = {
     "moe.route",     "moe.experts",  "moe.shared",  "moe.yield",
     "moe.tap"};
 
-static constexpr StringLiteral kDispatchOps[] = {
-    "func",        "arith",          "math",
-    "nn",          "tensor.dim",     "tensor.empty",
-    "tensor.cast", "linalg.generic", "linalg.yield",
-    "moe.weight",  "moe.gate",       "moe.route",
-    "moe.plan",    "moe.spread",     "moe.row_weights",
-    "moe.combine", "moe.grouped_matmul", "moe.yield",
-    "moe.tap"};
+static constexpr StringLiteral kDispatchOps[] = {"func",
+                                                 "arith",
+                                                 "math",
+                                                 "nn",
+                                                 "tensor.dim",
+                                                 "tensor.empty",
+                                                 "tensor.cast",
+                                                 "linalg.generic",
+                                                 "linalg.yield",
+                                                 "moe.weight",
+                                                 "moe.gate",
+                                                 "moe.route",
+                                                 "moe.plan",
+                                                 "moe.spread",
+                                                 "moe.row_weights",
+                                                 "moe.combine",
+                                                 "moe.grouped_matmul",
+                                                 "moe.yield",
+                                                 "moe.tap"};
 
 static constexpr StringLiteral kBuffersOps[] = {"func",
                                                 "arith",

@@ -61,12 +61,12 @@ LogicalResult DequantizeOp::verify() {
       experts(getScales().getType()) != experts(getType()))
     return emitOpError("dequantizes a matrix to one of the same shape, got ")
            << getInput().getType() << " to " << getType();
-  int64_t expected[] = {llvm::divideCeilSigned(from.getDimSize(0), getBlock()[0]),
-                        llvm::divideCeilSigned(from.getDimSize(1), getBlock()[1])};
+  int64_t expected[] = {
+      llvm::divideCeilSigned(from.getDimSize(0), getBlock()[0]),
+      llvm::divideCeilSigned(from.getDimSize(1), getBlock()[1])};
   if (scales.getShape() != ArrayRef(expected))
-    return emitOpError("needs scales [")
-           << expected[0] << ", " << expected[1] << "], got "
-           << getScales().getType();
+    return emitOpError("needs scales [") << expected[0] << ", " << expected[1]
+                                         << "], got " << getScales().getType();
   if (!to.getElementType().isF32() && !to.getElementType().isBF16())
     return emitOpError("dequantizes to f32 or bf16, got ") << getType();
   return success();

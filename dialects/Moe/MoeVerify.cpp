@@ -118,14 +118,14 @@ static LogicalResult verifyVectors(Operation *op, StringRef what, Value bank,
                                    int64_t experts, int64_t width) {
   auto type = dyn_cast<BankType>(bank.getType());
   auto memref = dyn_cast<MemRefType>(bank.getType());
-  bool fits = type ? type.getExperts() == experts &&
-                         type.getMember().getShape() == ArrayRef(width)
-                   : memref && memref.getShape() ==
-                                   ArrayRef<int64_t>({experts, width});
+  bool fits =
+      type ? type.getExperts() == experts &&
+                 type.getMember().getShape() == ArrayRef(width)
+           : memref && memref.getShape() == ArrayRef<int64_t>({experts, width});
   if (!fits)
-    return op->emitOpError() << what << " must be a bank of " << experts
-                             << " vectors of " << width << ", got "
-                             << bank.getType();
+    return op->emitOpError()
+           << what << " must be a bank of " << experts << " vectors of "
+           << width << ", got " << bank.getType();
   return success();
 }
 
@@ -149,11 +149,10 @@ LogicalResult RowWeightsOp::verify() {
       failed(verifyShape(*this, getOuts()[0], "rows", {kAny, 1}, f32)))
     return failure();
   int64_t k = dim(getWeights(), 1);
-  return success(
-      succeeded(
-          verifyShape(*this, getTokenRow(), "token_row", {kAny, k}, i32)) &&
-      succeeded(
-          verifyShape(*this, getTokenSlot(), "token_slot", {kAny, k}, i32)));
+  return success(succeeded(verifyShape(*this, getTokenRow(), "token_row",
+                                       {kAny, k}, i32)) &&
+                 succeeded(verifyShape(*this, getTokenSlot(), "token_slot",
+                                       {kAny, k}, i32)));
 }
 
 LogicalResult CombineOp::verify() {
@@ -230,8 +229,8 @@ static LogicalResult verifyRanges(ExpertsOp op) {
   auto hasRegion = [](ExpertKind kind) {
     return kind == ExpertKind::Ffn || kind == ExpertKind::Local;
   };
-  size_t regions = llvm::count_if(
-      kinds, [&](auto &kind) { return hasRegion(kind.first); });
+  size_t regions =
+      llvm::count_if(kinds, [&](auto &kind) { return hasRegion(kind.first); });
   if (op.getBodies().size() != regions)
     return op.emitOpError("expects ")
            << regions << " regions, one for each range of kind ffn or local, "
@@ -294,8 +293,8 @@ LogicalResult ExpertsOp::verify() {
       auto type = dyn_cast<BankType>(bank.getType());
       members.push_back(type ? type.getMember() : bank.getType());
     }
-    if (failed(verifyRowRegion(*this, *range.body, getX(), members,
-                               getOuts()[0])))
+    if (failed(
+            verifyRowRegion(*this, *range.body, getX(), members, getOuts()[0])))
       return failure();
   }
   return success();
@@ -362,9 +361,9 @@ LogicalResult GroupedMatmulOp::verify() {
                             : getElementTypeOrSelf(extra));
   }
   if (body.getNumArguments() != banks + elements.size())
-    return emitOpError("epilogue expects ") << banks + elements.size()
-                                            << " arguments, got "
-                                            << body.getNumArguments();
+    return emitOpError("epilogue expects ")
+           << banks + elements.size() << " arguments, got "
+           << body.getNumArguments();
   for (size_t i = 0; i < banks; ++i)
     if (!body.getArgument(i).getType().isF32())
       return emitOpError("epilogue argument ") << i << " must be f32";

@@ -125,6 +125,40 @@ std::string CallArguments::function(const char *name) {
       .name;
 }
 
+StoredTensor CallArguments::tensor(const char *name, const char *suffix) {
+  const Datum *value = find(name);
+  const ObjectRef *object = value ? value->as<ObjectRef>() : nullptr;
+  if (object && (*object)->kind() == Object::Kind::StoredTensor)
+    return static_cast<const StoredTensor &>(**object);
+  StoredTensor plain(text(name));
+  plain.bias = plain.name + ".bias";
+  plain.name += suffix;
+  return plain;
+}
+
+bool CallArguments::isList(const char *name) const {
+  const Datum *value = find(name);
+  return value && value->as<List>();
+}
+
+std::vector<ObjectRef> CallArguments::objects(const char *name,
+                                              Object::Kind kind,
+                                              const char *what) {
+  std::vector<ObjectRef> result;
+  auto list = get<List>(name, what, true);
+  if (!list)
+    return result;
+  for (const Datum &each : **list) {
+    const ObjectRef *object = each.as<ObjectRef>();
+    if (object && (*object)->kind() == kind)
+      result.push_back(*object);
+    else
+      fail("needs " + std::string(what) + " as '" + name + "', got " +
+           toText(each) + " in it");
+  }
+  return result;
+}
+
 const Object *CallArguments::object(const char *name, Object::Kind kind,
                                     const char *what) {
   auto held = get<ObjectRef>(name, what, true);

@@ -16,6 +16,7 @@
 
 #include "lib/Import/Elementwise.h"
 #include "lib/Import/Evaluator.h"
+#include "lib/Import/StoredTensor.h"
 
 namespace moec::importer {
 
@@ -41,6 +42,12 @@ public:
   std::optional<std::string> maybeText(const char *name);
   bool boolean(const char *name, bool fallback);
   std::string function(const char *name);
+  /// A tensor of the checkpoint: tensor(), or a name, which `suffix` completes.
+  StoredTensor tensor(const char *name, const char *suffix);
+  /// A function, or else a list of objects of the wanted kind.
+  bool isList(const char *name) const;
+  std::vector<ObjectRef> objects(const char *name, Object::Kind kind,
+                                 const char *what);
   /// An object of the wanted kind; null after a failure.
   const Object *object(const char *name, Object::Kind kind, const char *what);
 

@@ -58,6 +58,10 @@ std::string_view moec::importer::describe(const Datum &value) {
         return "a routing";
       case Object::Kind::RopeTable:
         return "a rotary table";
+      case Object::Kind::StoredTensor:
+        return "a tensor of the checkpoint";
+      case Object::Kind::ExpertRange:
+        return "a range of experts";
       }
       return "an object";
     }

@@ -25,7 +25,7 @@ namespace moec::importer {
 /// Something that the host made and that programs can only pass around.
 class Object {
 public:
-  enum class Kind { Rows, Routing, RopeTable };
+  enum class Kind { Rows, Routing, RopeTable, StoredTensor, ExpertRange };
 
   explicit Object(Kind kind) : objectKind(kind) {}
   virtual ~Object() = default;

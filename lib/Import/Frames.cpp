@@ -65,41 +65,63 @@ std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
   return full.replace(at, mark.size(), std::to_string(*currentLayer));
 }
 
-std::optional<WeightRef> ModuleBuilder::define(const std::string &tensor,
+std::optional<WeightRef> ModuleBuilder::define(const StoredTensor &tensor,
                                                ArrayRef<int64_t> shape,
                                                Type element,
-                                               const std::string &role,
-                                               int64_t first, int64_t size) {
+                                               const std::string &role) {
   constexpr int64_t maxSize = int64_t(1) << 31;
   for (int64_t size : shape)
     if (size < 1 || size > maxSize)
       return evaluator.fail("a tensor of size " + std::to_string(size));
-  auto name = tensorName(tensor);
-  if (!name)
+  WeightRequest request{tensor, llvm::to_vector(shape), element, role};
+  auto name = tensorName(tensor.name);
+  auto scales = tensorName(tensor.scales);
+  if (!name || !scales)
     return std::nullopt;
-  bool isBank = name->find("{expert}") != std::string::npos;
+  request.tensor.name = *name;
+  if (!tensor.scales.empty())
+    request.tensor.scales = *scales;
+  bool isStacked = tensor.stacked != StoredTensor::Stacked::No;
+  bool isPattern = name->find("{expert}") != std::string::npos;
   bool inExpert = frame().kind == Frame::Kind::Experts;
-  if (isBank != inExpert)
+  if (isStacked && isPattern)
+    return evaluator.fail("the tensor name '" + *name +
+                          "' of stacked experts has {expert}");
+  if ((isStacked || isPattern) != inExpert)
     return evaluator.fail("the tensor name '" + *name + "' " +
-                          (isBank ? "has {expert} outside of experts()"
-                                  : "of an expert lacks {expert}"));
-  return recipes->define({*name, llvm::to_vector(shape), element, role,
-                          inExpert ? frame().experts : 0, first, size});
+                          (isStacked   ? "is of stacked experts, outside of "
+                                         "experts()"
+                           : isPattern ? "has {expert} outside of experts()"
+                                       : "of an expert lacks {expert}"));
+  if (inExpert) {
+    request.experts = frame().experts;
+    request.firstExpert = isStacked ? 0 : frame().firstExpert;
+  }
+  std::string why = request.whyNotShape();
+  if (!why.empty())
+    return evaluator.fail("the tensor '" + *name + "': " + why);
+  return recipes->define(request);
 }
 
-std::optional<mlir::Value> ModuleBuilder::weight(const std::string &tensor,
+std::optional<mlir::Value> ModuleBuilder::weight(const StoredTensor &tensor,
                                                  ArrayRef<int64_t> shape,
                                                  Type element,
-                                                 const std::string &role,
-                                                 int64_t first, int64_t size) {
-  auto ref = define(tensor, shape, element, role, first, size);
+                                                 const std::string &role) {
+  auto ref = define(tensor, shape, element, role);
   if (!ref)
     return std::nullopt;
   Frame &top = frame();
   if (top.kind == Frame::Kind::Experts && !top.weights.count(ref->name))
     inactiveParameters += numElements(ref->type) / top.experts *
-                          (top.experts - top.expertsPerToken);
+                          std::max<int64_t>(top.experts - top.expertsPerToken, 0);
   return use(*ref, frames.size() - 1, ArgumentKind::Weight);
+}
+
+std::optional<mlir::Value> ModuleBuilder::weight(const std::string &tensor,
+                                                 ArrayRef<int64_t> shape,
+                                                 Type element,
+                                                 const std::string &role) {
+  return weight(StoredTensor(tensor), shape, element, role);
 }
 
 /// The value of a weight in the frame of this level. It comes through all

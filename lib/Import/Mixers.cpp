@@ -60,8 +60,12 @@ std::optional<Datum> ModuleBuilder::shortConv(Arguments arguments) {
     return std::nullopt;
   auto part = [&](const char *tensor,
                   SmallVector<int64_t> shape) -> std::optional<mlir::Value> {
-    int64_t size = x->width < channels ? x->width : 0;
-    return weight(name + tensor, shape, f32, "attention", first, size);
+    StoredTensor stored(name + tensor);
+    if (x->width < channels)
+      stored.rows = channels;
+    stored.begin = first;
+    shape.front() = x->width;
+    return weight(stored, shape, f32, "attention");
   };
   auto filter = part(".weight", {channels, 1, length});
   mlir::Value bias;

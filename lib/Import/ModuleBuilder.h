@@ -35,6 +35,16 @@ struct Routing final : Object {
   int64_t experts = 0, k = 0;
 };
 
+/// Neighbouring experts of one kind.
+struct ExpertRange final : Object {
+  ExpertRange(moe::ExpertKind kind, int64_t count)
+      : Object(Object::Kind::ExpertRange), expertKind(kind), count(count) {}
+  moe::ExpertKind expertKind;
+  int64_t count;
+  std::string function; ///< What such an expert computes; none: its kind says.
+  Arguments arguments;  ///< Behind the rows.
+};
+
 struct RopeTable final : Object {
   RopeTable() : Object(Kind::RopeTable) {}
   WeightRef weight;
@@ -89,7 +99,8 @@ private:
     /// Of a layer: its arguments behind the fixed ones. What delimits sequences
     /// comes first, then tables, then states, then weights.
     llvm::SmallVector<LayerArgument> arguments;
-    int64_t experts = 0, expertsPerToken = 0; ///< Of the region of an expert.
+    /// Of the region of an expert.
+    int64_t experts = 0, firstExpert = 0, expertsPerToken = 0;
     LayerSummary *summary = nullptr;
   };
   struct Layer {
@@ -121,6 +132,11 @@ private:
   std::optional<Datum> gatedDelta(Arguments arguments);
   std::optional<Datum> route(Arguments arguments);
   std::optional<Datum> experts(Arguments arguments);
+  std::optional<Datum> ffnExperts(Arguments arguments);
+  std::optional<Datum> localExperts(Arguments arguments);
+  std::optional<Datum> identityExperts(Arguments arguments);
+  std::optional<Datum> zeroExperts(Arguments arguments);
+  std::optional<Datum> tensor(Arguments arguments);
   std::optional<Datum> shared(Arguments arguments);
   std::optional<Datum> tap(Arguments arguments);
 
@@ -143,14 +159,17 @@ private:
   std::optional<mlir::Value> emit(const RowsRef &rows);
   Datum leaf(mlir::Value tensor);
   std::optional<std::string> tensorName(const std::string &name);
-  std::optional<WeightRef> define(const std::string &tensor,
+  std::optional<WeightRef> define(const StoredTensor &tensor,
                                   llvm::ArrayRef<int64_t> shape,
-                                  mlir::Type element, const std::string &role,
-                                  int64_t first, int64_t size);
+                                  mlir::Type element, const std::string &role);
+  std::optional<mlir::Value> weight(const StoredTensor &tensor,
+                                    llvm::ArrayRef<int64_t> shape,
+                                    mlir::Type element,
+                                    const std::string &role);
   std::optional<mlir::Value> weight(const std::string &tensor,
                                     llvm::ArrayRef<int64_t> shape,
-                                    mlir::Type element, const std::string &role,
-                                    int64_t first = 0, int64_t size = 0);
+                                    mlir::Type element,
+                                    const std::string &role);
   mlir::Value use(const WeightRef &weight, size_t level, ArgumentKind kind);
   mlir::Value layerArgument(Frame &layer, LayerArgument argument);
   /// seq_offsets and slots of a layer.
@@ -160,6 +179,11 @@ private:
   std::optional<mlir::Value> sharedState(CallArguments &arguments,
                                          int64_t layer);
   std::optional<moe::RoutingAttr> routing(CallArguments &arguments);
+  std::optional<Datum> expertRange(const char *function, moe::ExpertKind kind,
+                                   Arguments arguments);
+  std::optional<mlir::Value> runRange(const ExpertRange &range, int64_t first,
+                                      int64_t perToken, const RowsRef &x,
+                                      Frame &region);
   std::optional<mlir::Value> runRegion(Frame &region, const RowsRef &x,
                                        const std::string &function,
                                        Arguments arguments);

@@ -41,6 +41,11 @@ ModuleBuilder::builtins() {
       {"gated_delta", &ModuleBuilder::gatedDelta},
       {"route", &ModuleBuilder::route},
       {"experts", &ModuleBuilder::experts},
+      {"ffn_experts", &ModuleBuilder::ffnExperts},
+      {"local_experts", &ModuleBuilder::localExperts},
+      {"identity_experts", &ModuleBuilder::identityExperts},
+      {"zero_experts", &ModuleBuilder::zeroExperts},
+      {"tensor", &ModuleBuilder::tensor},
       {"shared", &ModuleBuilder::shared},
       {"tap", &ModuleBuilder::tap},
   };
@@ -182,9 +187,11 @@ std::optional<Datum> ModuleBuilder::linear(Arguments arguments) {
   CallArguments a("linear", {"x", "name", "width", "bias", "role"},
                   std::move(arguments), evaluator);
   RowsRef x = a.rows("x");
-  std::string name = a.text("name");
+  StoredTensor stored = a.tensor("name", ".weight");
   int64_t width = a.integer("width");
   bool hasBias = a.boolean("bias", false);
+  if (hasBias && stored.bias.empty())
+    a.fail("has a bias, but tensor() does not name it");
   const char *byFrame[] = {"head", "mlp", "experts", "shared"};
   std::string role = a.text("role", byFrame[static_cast<int>(frame().kind)]);
   if (a.failed())
@@ -194,14 +201,19 @@ std::optional<Datum> ModuleBuilder::linear(Arguments arguments) {
     return std::nullopt;
   // A router decides between close numbers; rounding would decide for it.
   Type element = role == "router" ? f32 : weightElement;
-  auto matrix = weight(name + ".weight", {width, x->width}, element, role);
+  auto matrix = weight(stored, {width, x->width}, element, role);
   if (!matrix)
     return std::nullopt;
   Datum product =
       leaf(matmul(builder, loc(), *rows, *matrix, emptyRows(width)));
   if (!hasBias)
     return product;
-  auto bias = weight(name + ".bias", {width}, f32, role);
+  // A bias is stored like its matrix, but for what only matrices can be.
+  StoredTensor ofBias = stored;
+  ofBias.name = stored.bias;
+  ofBias.scales.clear();
+  ofBias.transposed = false;
+  auto bias = weight(ofBias, {width}, f32, role);
   if (!bias)
     return std::nullopt;
   return arithmetic("+", product, ObjectRef(makeColumn(*bias)));

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A recipe loads what the checkpoint holds and casts it to what the model
+// A recipe loads what the checkpoint holds and makes of it what the model
 // computes with. A weight is called like its tensor.
 //
 //===----------------------------------------------------------------------===//
@@ -14,6 +14,7 @@
 #include "lib/Weights/Recipes.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace moec;
@@ -40,16 +41,39 @@ static std::string replaceExpert(const std::string &pattern,
   return name;
 }
 
-/// The name of a weight: its tensor's, without the number of the expert.
-static std::string weightName(const std::string &tensor) {
-  std::string name = tensor;
+/// The name of a weight: its tensor's, without the number of the expert, and
+/// which part of it.
+static std::string weightName(const WeightRequest &request) {
+  const StoredTensor &tensor = request.tensor;
+  std::string name = tensor.name;
   size_t at = name.find(kExpert);
-  if (at == std::string::npos)
-    return name;
-  size_t length = kExpert.size();
-  if (at + length < name.size() && name[at + length] == '.')
-    ++length;
-  return name.erase(at, length);
+  if (at != std::string::npos) {
+    bool isPart = name.compare(at + kExpert.size(), 1, ".") == 0;
+    name.erase(at, kExpert.size() + isPart);
+  }
+  if (request.firstExpert)
+    name += ".from" + std::to_string(request.firstExpert);
+  if (tensor.isSliced())
+    name += ".rows" + std::to_string(tensor.begin) + "_" +
+            std::to_string(request.groupSize()) + "_" +
+            std::to_string(request.group());
+  return name;
+}
+
+std::string WeightRequest::whyNotShape() const {
+  int64_t rows = storedRows(), every = group(), size = groupSize();
+  std::string what = "rows " + std::to_string(tensor.begin) + " to " +
+                     std::to_string(tensor.begin + size) + " of every " +
+                     std::to_string(every) + " of " + std::to_string(rows);
+  if (tensor.begin < 0 || size < 1 || every < 1 ||
+      size > every - tensor.begin || rows % every)
+    return "there are no " + what;
+  if (rows / every * size != shape.front())
+    return what + " are not the " + std::to_string(shape.front()) +
+           " that are needed";
+  if (tensor.transposed && shape.size() != 2)
+    return "only a matrix can be transposed";
+  return "";
 }
 
 template <typename Range> static std::string shapeText(const Range &shape) {
@@ -62,6 +86,26 @@ template <typename Range> static std::string shapeText(const Range &shape) {
 //===----------------------------------------------------------------------===//
 // Tensors
 //===----------------------------------------------------------------------===//
+
+/// The shape in which one member of a weight is stored.
+static SmallVector<int64_t> storedShape(const WeightRequest &request) {
+  SmallVector<int64_t> shape = request.shape;
+  if (!shape.empty())
+    shape.front() = request.storedRows();
+  if (request.tensor.transposed)
+    std::swap(shape[0], shape[1]);
+  return shape;
+}
+
+/// The shape of the tensor that holds members of this shape.
+static SmallVector<int64_t> tensorShape(const WeightRequest &request,
+                                        SmallVector<int64_t> member) {
+  if (request.tensor.stacked == StoredTensor::Stacked::Experts)
+    member.insert(member.begin(), request.experts);
+  else if (request.tensor.stacked == StoredTensor::Stacked::Rows)
+    member.front() *= request.experts;
+  return member;
+}
 
 static Type elementType(weights::DType type, Builder &builder) {
   switch (type) {
@@ -76,47 +120,142 @@ static Type elementType(weights::DType type, Builder &builder) {
   }
 }
 
-std::optional<Type> Recipes::checkTensor(const std::string &name,
-                                         const WeightRequest &request) {
+/// The tensor of this name and shape; reports when there is none.
+const weights::Tensor *Recipes::findTensor(const std::string &name,
+                                           ArrayRef<int64_t> shape) {
   const weights::Tensor *tensor = checkpoint.find(name);
-  std::string expected = "expected shape " + shapeText(request.shape);
-  if (!tensor)
-    return diagnostics.error(code::missingTensor,
-                             checkpoint.path() + ": no tensor " +
-                                 weights::inQuotes(name) + "; " + expected);
+  std::string expected = "expected shape " + shapeText(shape);
+  if (!tensor) {
+    diagnostics.error(code::missingTensor, checkpoint.path() + ": no tensor " +
+                                               weights::inQuotes(name) + "; " +
+                                               expected);
+    return nullptr;
+  }
   used[tensor - checkpoint.tensors().data()] = true;
-  std::string what = checkpoint.path() + ": tensor " + weights::inQuotes(name);
-  if (!weights::hasShape(*tensor, request.shape))
-    return diagnostics.error(code::wrongShape, what + ": " + expected +
-                                                   ", found " +
-                                                   shapeText(tensor->shape()));
-  if (Type element = elementType(tensor->dtype(), builder))
-    return element;
-  // Integers are nobody's weights; everything else is a quantized format.
-  std::string type(weights::name(tensor->dtype()));
-  bool quantized = type.starts_with("F") && type != "F64";
-  return diagnostics.error(quantized ? code::unsupportedElements
-                                     : code::wrongElements,
-                           what + " has elements of type " + type +
-                               (quantized ? ", which is not supported" : "") +
-                               "; expected F32, F16 or BF16");
+  if (weights::hasShape(*tensor, shape))
+    return tensor;
+  diagnostics.error(code::wrongShape, checkpoint.path() + ": tensor " +
+                                          weights::inQuotes(name) + ": " +
+                                          expected + ", found " +
+                                          shapeText(tensor->shape()));
+  return nullptr;
 }
 
-std::optional<Type> Recipes::checkTensors(const WeightRequest &request) {
-  if (!request.experts)
-    return checkTensor(request.tensor, request);
-  std::optional<Type> common;
-  for (int64_t expert = 0; expert < request.experts; ++expert) {
-    std::string name = replaceExpert(request.tensor, std::to_string(expert));
-    auto element = checkTensor(name, request);
-    if (!element)
+/// How many numbers of MXFP4 share a scale.
+static constexpr int64_t kMxBlock = 32;
+
+/// Finds the scales of a quantized tensor.
+bool Recipes::checkScales(const std::string &name, int64_t expert,
+                          const WeightRequest &request, Source &source) {
+  std::string what = checkpoint.path() + ": tensor " + weights::inQuotes(name);
+  bool isMx = isa<Float4E2M1FNType>(source.element);
+  if (isMx)
+    source.block = {1, kMxBlock};
+  else
+    source.block = scaleBlock;
+  SmallVector<int64_t> shape = storedShape(request);
+  if (source.block.size() != 2 || shape.size() != 2) {
+    diagnostics.error(code::unsupportedElements,
+                      what + " has elements of type F8_E4M3, which need a "
+                             "matrix and quantization_config.weight_block_size "
+                             "in the configuration");
+    return false;
+  }
+  // Without a name of their own, scales are called after their tensor.
+  source.scales = request.tensor.scales.empty()
+                      ? request.tensor.name + "_scale_inv"
+                      : request.tensor.scales;
+  for (int i = 0; i < 2; ++i)
+    shape[i] = llvm::divideCeilSigned(shape[i], source.block[i]);
+  std::string scales = replaceExpert(source.scales, std::to_string(expert));
+  const weights::Tensor *tensor = findTensor(scales, tensorShape(request, shape));
+  if (!tensor)
+    return false;
+  bool isExponent = tensor->dtype() == weights::DType::U8 ||
+                    tensor->dtype() == weights::DType::F8_E8M0;
+  source.scale = isMx && isExponent
+                     ? Type(Float8E8M0FNUType::get(builder.getContext()))
+                     : elementType(tensor->dtype(), builder);
+  if (source.scale && isMx == isExponent)
+    return true;
+  diagnostics.error(code::wrongElements,
+                    checkpoint.path() + ": tensor " + weights::inQuotes(scales) +
+                        " has elements of type " +
+                        std::string(weights::name(tensor->dtype())) +
+                        "; expected " + (isMx ? "U8" : "F32, F16 or BF16") +
+                        " for the scales of " + weights::inQuotes(name));
+  return false;
+}
+
+std::optional<Recipes::Source>
+Recipes::checkTensor(const std::string &name, int64_t expert,
+                     const WeightRequest &request) {
+  SmallVector<int64_t> member = storedShape(request);
+  // MXFP4 has no element type of its own in files: bytes of two numbers each,
+  // 16 of which make a block.
+  bool isMx = !request.tensor.scales.empty() && scaleBlock.empty();
+  if (isMx && member.back() % kMxBlock)
+    return diagnostics.error(code::wrongShape,
+                             checkpoint.path() + ": tensor " +
+                                 weights::inQuotes(name) + " of MXFP4 has " +
+                                 std::to_string(member.back()) +
+                                 " columns, which must be a multiple of " +
+                                 std::to_string(kMxBlock));
+  SmallVector<int64_t> held = member;
+  if (isMx) {
+    held.back() /= kMxBlock;
+    held.push_back(kMxBlock / 2);
+  }
+  const weights::Tensor *tensor = findTensor(name, tensorShape(request, held));
+  if (!tensor)
+    return std::nullopt;
+  Source source;
+  MLIRContext *context = builder.getContext();
+  if (isMx && tensor->dtype() == weights::DType::U8)
+    source.element = Float4E2M1FNType::get(context);
+  else if (!isMx && tensor->dtype() == weights::DType::F8_E4M3)
+    source.element = Float8E4M3FNType::get(context);
+  if (source.element) {
+    if (!checkScales(name, expert, request, source))
       return std::nullopt;
-    if (common && *common != *element)
+    return source;
+  }
+  source.element = elementType(tensor->dtype(), builder);
+  if (!isMx && source.element)
+    return source;
+  // Integers are nobody's weights; everything else is a quantized format.
+  std::string what = checkpoint.path() + ": tensor " + weights::inQuotes(name);
+  std::string type(weights::name(tensor->dtype()));
+  bool quantized = !isMx && type.starts_with("F") && type != "F64";
+  return diagnostics.error(
+      quantized ? code::unsupportedElements : code::wrongElements,
+      what + " has elements of type " + type +
+          (quantized ? ", which is not supported" : "") + "; expected " +
+          (isMx ? "U8" : "F32, F16, BF16 or F8_E4M3"));
+}
+
+std::optional<Recipes::Source>
+Recipes::checkTensors(const WeightRequest &request) {
+  bool isOne = !request.experts ||
+               request.tensor.stacked != StoredTensor::Stacked::No;
+  if (isOne)
+    return checkTensor(request.tensor.name, 0, request);
+  std::optional<Source> common;
+  for (int64_t i = 0; i < request.experts; ++i) {
+    int64_t expert = request.firstExpert + i;
+    std::string name =
+        replaceExpert(request.tensor.name, std::to_string(expert));
+    auto source = checkTensor(name, expert, request);
+    if (!source)
+      return std::nullopt;
+    if (common &&
+        (common->element != source->element || common->scale != source->scale))
       return diagnostics.error(
           code::wrongElements,
           checkpoint.path() + ": tensor " + weights::inQuotes(name) +
-              " has other elements than the same tensor of expert 0");
-    common = element;
+              " has other elements than the same tensor of expert " +
+              std::to_string(request.firstExpert));
+    common = source;
   }
   return common;
 }
@@ -170,19 +309,55 @@ int64_t moec::importer::numElements(Type type) {
   return cast<RankedTensorType>(type).getNumElements();
 }
 
-static Type weightType(const WeightRequest &request, Type element) {
-  auto tensor = RankedTensorType::get(request.shape, element);
+/// A tensor, or a bank of them.
+static Type valueType(const WeightRequest &request, ArrayRef<int64_t> shape,
+                      Type element) {
+  auto tensor = RankedTensorType::get(shape, element);
   if (!request.experts)
     return tensor;
   return moe::BankType::get(element.getContext(), request.experts, tensor);
 }
 
-Value Recipes::load(const WeightRequest &request, Type element) {
-  Type type = weightType(request, element);
-  if (request.experts)
-    return moe::LoadBankOp::create(builder, loc, type, request.tensor, 0,
-                                   false);
-  return moe::LoadOp::create(builder, loc, type, request.tensor);
+Value Recipes::load(const WeightRequest &request, const std::string &name,
+                    ArrayRef<int64_t> shape, Type element) {
+  Type type = valueType(request, shape, element);
+  if (!request.experts)
+    return moe::LoadOp::create(builder, loc, type, name);
+  return moe::LoadBankOp::create(
+      builder, loc, type, name, request.firstExpert,
+      request.tensor.stacked != StoredTensor::Stacked::No);
+}
+
+/// The recipe: what is stored becomes numbers, then the matrix, then the rows,
+/// then the elements that are wanted.
+Value Recipes::make(const WeightRequest &request, const Source &source) {
+  SmallVector<int64_t> shape = storedShape(request);
+  Type element = source.element;
+  Value value = load(request, request.tensor.name, shape, element);
+  if (source.scale) {
+    SmallVector<int64_t> blocks(shape);
+    for (int i = 0; i < 2; ++i)
+      blocks[i] = llvm::divideCeilSigned(shape[i], source.block[i]);
+    Value scales = load(request, source.scales, blocks, source.scale);
+    element = request.element;
+    value = moe::DequantizeOp::create(builder, loc,
+                                      valueType(request, shape, element), value,
+                                      scales, source.block);
+  }
+  if (request.tensor.transposed) {
+    std::swap(shape[0], shape[1]);
+    value = moe::TransposeOp::create(
+        builder, loc, valueType(request, shape, element), value);
+  }
+  if (request.tensor.isSliced())
+    value = moe::SliceOp::create(
+        builder, loc, valueType(request, request.shape, element), value,
+        request.group(), request.tensor.begin, request.groupSize());
+  if (element != request.element)
+    value = moe::CastOp::create(
+        builder, loc, valueType(request, request.shape, request.element),
+        value);
+  return value;
 }
 
 void Recipes::account(const WeightRef &weight, const std::string &role) {
@@ -203,20 +378,12 @@ std::optional<WeightRef> Recipes::find(const std::string &name,
 }
 
 std::optional<WeightRef> Recipes::define(const WeightRequest &request) {
-  auto element = checkTensors(request);
-  if (!element && ++tensorErrors == maxTensorErrors)
+  auto source = checkTensors(request);
+  if (!source && ++tensorErrors == maxTensorErrors)
     return std::nullopt;
-  Type type = weightType(request, request.element);
-  WeightRef weight{weightName(request.tensor), type};
-  if (request.size) {
-    auto all = cast<RankedTensorType>(type);
-    SmallVector<int64_t> shape(all.getShape());
-    shape[0] = request.size;
-    weight.type = type = all.clone(shape);
-    weight.name += "." + std::to_string(request.first) + "-" +
-                   std::to_string(request.first + request.size);
-  }
-  if (!element)
+  Type type = valueType(request, request.shape, request.element);
+  WeightRef weight{weightName(request), type};
+  if (!source)
     return weight;
   if (find(weight.name, type))
     return weight;
@@ -226,14 +393,8 @@ std::optional<WeightRef> Recipes::define(const WeightRequest &request) {
     if (find(weight.name, type))
       return weight;
   }
-  Value value = load(request, *element);
-  if (request.size)
-    value = moe::SliceOp::create(
-        builder, loc, cast<RankedTensorType>(type).clone(*element), value,
-        /*group=*/request.shape[0], request.first, request.size);
-  if (*element != request.element)
-    value = moe::CastOp::create(builder, loc, type, value);
-  moe::DefineOp::create(builder, loc, weight.name, value, request.role);
+  moe::DefineOp::create(builder, loc, weight.name, make(request, *source),
+                        request.role);
   defined[weight.name] = type;
   account(weight, request.role);
   return weight;

@@ -16,6 +16,7 @@
 #include "dialects/Moe/Moe.h"
 #include "lib/Import/Import.h"
 #include "lib/Import/Rope.h"
+#include "lib/Import/StoredTensor.h"
 #include "lib/Weights/Checkpoint.h"
 
 #include "mlir/IR/Builders.h"
@@ -31,19 +32,33 @@ struct WeightRef {
 };
 
 struct WeightRequest {
-  std::string tensor; ///< With {expert} for a bank.
+  StoredTensor tensor; ///< With {expert}, or stacked, for a bank.
   llvm::SmallVector<int64_t> shape;
   mlir::Type element;
   std::string role;
-  int64_t experts = 0; ///< Members of the bank; 0: a plain weight.
-  /// Of these rows only `size`, from `first` on; 0: all.
-  int64_t first = 0, size = 0;
+  int64_t experts = 0;     ///< Members of the bank; 0: a plain weight.
+  int64_t firstExpert = 0; ///< The number of the first.
+
+  /// The rows that the tensor holds of a member.
+  int64_t storedRows() const { return tensor.rows.value_or(shape.front()); }
+  int64_t group() const { return tensor.group.value_or(storedRows()); }
+  int64_t groupSize() const {
+    return tensor.size.value_or(tensor.group ? *tensor.group : shape.front());
+  }
+  /// Why what the tensor is said to hold does not make the shape; empty if it
+  /// does.
+  std::string whyNotShape() const;
 };
 
 class Recipes {
 public:
   Recipes(moe::RecipesOp op, const weights::Checkpoint &checkpoint,
           Diagnostics &diagnostics);
+
+  /// The elements of a block of a quantized tensor that share a scale.
+  void setScaleBlock(llvm::ArrayRef<int64_t> block) {
+    scaleBlock.assign(block.begin(), block.end());
+  }
 
   /// The weight that the request describes. A tensor that is missing or of the
   /// wrong shape is reported, and the weight is described all the same, so
@@ -60,10 +75,23 @@ public:
   const std::map<std::string, RoleSummary> &totals() const { return roles; }
 
 private:
-  std::optional<mlir::Type> checkTensor(const std::string &name,
-                                        const WeightRequest &request);
-  std::optional<mlir::Type> checkTensors(const WeightRequest &request);
-  mlir::Value load(const WeightRequest &request, mlir::Type element);
+  /// What tensors of the checkpoint hold: elements, and where these are
+  /// quantized, scales and the blocks that share one.
+  struct Source {
+    mlir::Type element, scale;
+    std::string scales;
+    llvm::SmallVector<int64_t> block;
+  };
+  const weights::Tensor *findTensor(const std::string &name,
+                                    llvm::ArrayRef<int64_t> shape);
+  std::optional<Source> checkTensor(const std::string &name, int64_t expert,
+                                    const WeightRequest &request);
+  bool checkScales(const std::string &name, int64_t expert,
+                   const WeightRequest &request, Source &source);
+  std::optional<Source> checkTensors(const WeightRequest &request);
+  mlir::Value load(const WeightRequest &request, const std::string &name,
+                   llvm::ArrayRef<int64_t> shape, mlir::Type element);
+  mlir::Value make(const WeightRequest &request, const Source &source);
   std::optional<WeightRef> find(const std::string &name, mlir::Type type) const;
   void account(const WeightRef &weight, const std::string &role);
 
@@ -75,6 +103,7 @@ private:
   std::map<std::string, mlir::Type> defined;
   std::vector<std::pair<RopeFrequencies, WeightRef>> tables;
   std::map<std::string, RoleSummary> roles;
+  llvm::SmallVector<int64_t> scaleBlock;
   unsigned tensorErrors = 0;
 };
 

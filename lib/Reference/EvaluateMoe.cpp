@@ -126,9 +126,8 @@ static LogicalResult evaluate(SpreadOp op, Interpreter<Real> &interpreter,
                               Frame<Real> &frame) {
   Value out = op.getOuts()[0];
   // Rows of no expert are not numbers, so that nothing can rest on them.
-  Tensor<Real> rows =
-      realTensor<Real>(frame.tensor(out)->shape,
-                       std::numeric_limits<Real>::quiet_NaN());
+  Tensor<Real> rows = realTensor<Real>(frame.tensor(out)->shape,
+                                       std::numeric_limits<Real>::quiet_NaN());
   auto bank = dyn_cast<BankType>(op.getBank().getType());
   if (!bank)
     return noSemantics(op);
@@ -139,9 +138,8 @@ static LogicalResult evaluate(SpreadOp op, Interpreter<Real> &interpreter,
     if (begin == end)
       continue;
     if (begin < 0 || begin > end || end > rows.rows())
-      return op->emitOpError("expert ")
-             << e << " has rows " << begin << " to " << end << " of "
-             << rows.rows();
+      return op->emitOpError("expert ") << e << " has rows " << begin << " to "
+                                        << end << " of " << rows.rows();
     auto member = interpreter.load(op, name, e, bank.getMember());
     if (failed(member))
       return failure();
@@ -156,9 +154,8 @@ template <typename Real>
 static LogicalResult evaluate(RowWeightsOp op, Interpreter<Real> &,
                               Frame<Real> &frame) {
   Value out = op.getOuts()[0];
-  Tensor<Real> rows =
-      realTensor<Real>(frame.tensor(out)->shape,
-                       std::numeric_limits<Real>::quiet_NaN());
+  Tensor<Real> rows = realTensor<Real>(frame.tensor(out)->shape,
+                                       std::numeric_limits<Real>::quiet_NaN());
   TensorRef<Real> weights = frame.tensor(op.getWeights());
   TensorRef<Real> tokenRow = frame.tensor(op.getTokenRow());
   TensorRef<Real> tokenSlot = frame.tensor(op.getTokenSlot());
@@ -227,8 +224,7 @@ static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
              << " tokens";
   }
   auto result = combine(*frame.tensor(op.getRows()), *tokenRow,
-                        *frame.tensor(op.getTokenSlot()),
-                        *weights, addends);
+                        *frame.tensor(op.getTokenSlot()), *weights, addends);
   if (!result)
     return report(op, result.status());
   return setResult(op, 0, op.getOuts()[0], std::move(*result), frame);
@@ -327,15 +323,15 @@ static LogicalResult addRange(ExpertsOp op, const ExpertsOp::Range &range,
     std::vector<ValueOf<Real>> params;
     for (Value param : range.banks)
       params.push_back(frame.values.at(param));
-    auto result = runRows(op, *range.body, *made, std::move(params),
-                          interpreter, frame);
+    auto result =
+        runRows(op, *range.body, *made, std::move(params), interpreter, frame);
     if (failed(result))
       return failure();
     made = *result;
   }
-  Tensor<Real> addend = shared(*made, *frame.tensor(op.getIds()),
-                               *frame.tensor(op.getWeights()), range.first,
-                               range.first + range.count);
+  Tensor<Real> addend =
+      shared(*made, *frame.tensor(op.getIds()), *frame.tensor(op.getWeights()),
+             range.first, range.first + range.count);
   for (int64_t i = 0; i < y.count(); ++i)
     y.reals[i] += addend.reals[i];
   return success();
@@ -344,8 +340,7 @@ static LogicalResult addRange(ExpertsOp op, const ExpertsOp::Range &range,
 template <typename Real>
 static LogicalResult evaluate(ExpertsOp op, Interpreter<Real> &interpreter,
                               Frame<Real> &frame) {
-  if (failed(
-          report(op, checkIds(*frame.tensor(op.getIds()), op.numExperts()))))
+  if (failed(report(op, checkIds(*frame.tensor(op.getIds()), op.numExperts()))))
     return failure();
   Value out = op.getOuts()[0];
   Tensor<Real> y = realTensor<Real>(frame.tensor(out)->shape);
@@ -414,8 +409,8 @@ LogicalResult reference::evaluateMoe(Operation *op,
   if (isa<GroupedMatmulOp>(op))
     return evaluateGroupedMatmul(op, interpreter, frame);
   return TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<RouteOp, GateOp, PlanOp, SpreadOp, RowWeightsOp, CombineOp, ExpertsOp, SharedOp, WeightOp,
-            TapOp>(
+      .Case<RouteOp, GateOp, PlanOp, SpreadOp, RowWeightsOp, CombineOp,
+            ExpertsOp, SharedOp, WeightOp, TapOp>(
           [&](auto typed) { return evaluate(typed, interpreter, frame); })
       .Default(noSemantics);
 }

@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // An element times the scale of its block, in float: both are exact there, so
-// the result is rounded by the product and by its own type, and by nothing else.
+// the result is rounded by the product and by its own type, and by nothing
+// else.
 //
 //===----------------------------------------------------------------------===//
 

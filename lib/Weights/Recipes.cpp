@@ -80,7 +80,8 @@ Result<Extent> extentOf(mlir::Type type) {
     dtype = storedType(tensor.getElementType());
   if (!dtype)
     return invalid("a weight of type " + textOf(type) +
-                   " cannot be made; tensors of f32, f16, bf16, f8E4M3FN, f8E8M0FNU and f4E2M1FN "
+                   " cannot be made; tensors of f32, f16, bf16, f8E4M3FN, "
+                   "f8E8M0FNU and f4E2M1FN "
                    "can");
   uint64_t numRows = tensor.getRank() ? tensor.getDimSize(0) : 1;
   uint64_t rowBits = bitWidth(*dtype);
@@ -156,12 +157,11 @@ Result<Tensor> Builder::find(const std::string &name,
   if (!tensor)
     return tensor;
   if (!holds(*tensor, type, stacked))
-    return Status::failure(ErrorCode::SizeMismatch,
-                           tensorText(name) + " is " + textOf(*tensor) +
-                               ", the recipe expects " +
-                               (stacked ? std::to_string(stacked) + " times "
-                                        : "") +
-                               textOf(type));
+    return Status::failure(
+        ErrorCode::SizeMismatch,
+        tensorText(name) + " is " + textOf(*tensor) + ", the recipe expects " +
+            (stacked ? std::to_string(stacked) + " times " : "") +
+            textOf(type));
   return tensor;
 }
 
@@ -265,16 +265,16 @@ Result<RowsRef> Builder::make(moe::RopeTableOp op) {
 }
 
 Status Builder::add(mlir::Operation &op) {
-  auto result = llvm::TypeSwitch<mlir::Operation *, Result<RowsRef>>(&op)
-                    .Case<moe::LoadOp, moe::LoadBankOp, moe::CastOp,
-                          moe::SliceOp, moe::TransposeOp, moe::DequantizeOp,
-                          moe::ConcatOp, moe::PackOp, moe::RopeTableOp>(
-                        [&](auto typed) { return make(typed); })
-                    .Default([](mlir::Operation *other) {
-                      return invalid("the recipes hold '" +
-                                     other->getName().getStringRef().str() +
-                                     "', which makes no weight");
-                    });
+  auto result =
+      llvm::TypeSwitch<mlir::Operation *, Result<RowsRef>>(&op)
+          .Case<moe::LoadOp, moe::LoadBankOp, moe::CastOp, moe::SliceOp,
+                moe::TransposeOp, moe::DequantizeOp, moe::ConcatOp, moe::PackOp,
+                moe::RopeTableOp>([&](auto typed) { return make(typed); })
+          .Default([](mlir::Operation *other) {
+            return invalid("the recipes hold '" +
+                           other->getName().getStringRef().str() +
+                           "', which makes no weight");
+          });
   if (!result)
     return std::move(result).status();
   values[op.getResult(0)] = std::move(*result);

@@ -56,8 +56,8 @@ struct LoadedRows final : Rows {
       std::memcpy(out, rows.data(), rows.size());
     else
       for (uint64_t row = 0; row < count; ++row)
-        std::memcpy(out + row * bytes,
-                    rows.data() + row * rowBytes + firstByte, bytes);
+        std::memcpy(out + row * bytes, rows.data() + row * rowBytes + firstByte,
+                    bytes);
     tensor.file->release(rows);
     return {};
   }
@@ -182,9 +182,8 @@ struct SlicedRows final : Rows {
     for (uint64_t row = first; row < first + count;) {
       uint64_t begin = row % size;
       uint64_t run = std::min(size - begin, first + count - row);
-      Status status =
-          input->readPart(expert, inInput(row), run, firstByte, bytes,
-                          out + (row - first) * bytes);
+      Status status = input->readPart(expert, inInput(row), run, firstByte,
+                                      bytes, out + (row - first) * bytes);
       if (!status.ok())
         return status;
       row += run;
@@ -227,8 +226,8 @@ struct TransposedRows final : Rows {
     for (uint64_t row = 0; row < input->numRows; row += most) {
       uint64_t some = std::min(most, input->numRows - row);
       part.resize(some * width);
-      Status status = input->readPart(
-          expert, row, some, first * elementBytes, width, part.data());
+      Status status = input->readPart(expert, row, some, first * elementBytes,
+                                      width, part.data());
       if (!status.ok())
         return status;
       for (uint64_t column = 0; column < count; ++column)
@@ -264,13 +263,14 @@ struct PackedRows final : Rows {
     if (!status.ok())
       return status;
     for (uint64_t panel = first; panel < first + count; ++panel) {
-      uint64_t present = std::min(panelRows, input->numRows - panel * panelRows);
+      uint64_t present =
+          std::min(panelRows, input->numRows - panel * panelRows);
       const std::byte *plain =
           all.data() + (panel - first) * panelRows * input->rowBytes;
       for (uint64_t row = 0; row < panelRows; ++row)
         if (row < present)
-          std::memcpy(rows.data() + row * stride,
-                      plain + row * input->rowBytes, input->rowBytes);
+          std::memcpy(rows.data() + row * stride, plain + row * input->rowBytes,
+                      input->rowBytes);
         else
           std::memset(rows.data() + row * stride, 0, stride);
       turn(rows.data(), words, out + (panel - first) * rowBytes);
@@ -329,8 +329,8 @@ Status Rows::readPart(int64_t expert, uint64_t first, uint64_t count,
     if (!status.ok())
       return status;
     for (uint64_t i = 0; i < some; ++i)
-      std::memcpy(out + (row + i) * bytes, rows.data() + i * rowBytes + firstByte,
-                  bytes);
+      std::memcpy(out + (row + i) * bytes,
+                  rows.data() + i * rowBytes + firstByte, bytes);
   }
   return {};
 }

@@ -48,8 +48,7 @@ public:
       : b(b), ids(op.getIds()), offsets(op.getOuts()[0]),
         active(op.getOuts()[1]), rowToken(op.getOuts()[2]),
         tokenRow(op.getOuts()[3]), tokenSlot(op.getOuts()[4]),
-        k(cast<MemRefType>(ids.getType()).getDimSize(1)),
-        first(op.getFirst()),
+        k(cast<MemRefType>(ids.getType()).getDimSize(1)), first(op.getFirst()),
         experts(cast<MemRefType>(offsets.getType()).getDimSize(0) - 1) {}
 
   void emit() {

@@ -277,9 +277,8 @@ void MatmulTile::finish(ValueRange accumulators, Value group, Value outRow,
   for (auto [arg, extra] : llvm::zip(arguments, op.getExtras()))
     mapping.map(arg, loadExtra(extra, outRow, column, width));
   // A bank's rows are its groups.
-  for (auto [arg, extra] :
-       llvm::zip(arguments.drop_front(op.getExtras().size()),
-                 op.getGroupExtras()))
+  for (auto [arg, extra] : llvm::zip(
+           arguments.drop_front(op.getExtras().size()), op.getGroupExtras()))
     mapping.map(arg, loadColumns(extra, {group, column}, width));
   for (Operation &inner : body.without_terminator())
     mapping.map(inner.getResult(0), vectorise(&inner, mapping));

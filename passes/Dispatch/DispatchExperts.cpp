@@ -71,8 +71,7 @@ static StringRef whyNotForAll(Operation &op, Block *body) {
   if (auto generic = dyn_cast<linalg::GenericOp>(op))
     return whyNotElementwise(generic);
   if (auto dim = dyn_cast<tensor::DimOp>(op))
-    return dim.getConstantIndex() == 0 &&
-                   !isBankMember(dim.getSource(), body)
+    return dim.getConstantIndex() == 0 && !isBankMember(dim.getSource(), body)
                ? ""
                : "only the number of rows may be asked for";
   if (isa<tensor::EmptyOp, linalg::FillOp, arith::ConstantOp, YieldOp>(op))
@@ -105,8 +104,7 @@ static bool checkRegion(ExpertsOp experts) {
     if (range.kind != ExpertKind::Ffn)
       continue;
     Block *body = range.body;
-    if (!cast<RankedTensorType>(body->getArgument(0).getType())
-             .isDynamicDim(0))
+    if (!cast<RankedTensorType>(body->getArgument(0).getType()).isDynamicDim(0))
       refuse(experts, "the region must take any number of rows");
     for (Operation &op : *body) {
       StringRef why = whyNotForAll(op, body);
@@ -190,7 +188,8 @@ private:
 
   //===--- Experts that get rows ------------------------------------------===//
 
-  /// The sum of what the experts of a range make of each token, and of `before`.
+  /// The sum of what the experts of a range make of each token, and of
+  /// `before`.
   Value dispatch(const ExpertsOp::Range &range, Value before, bool isLast) {
     map.clear();
     products = gathered = 0;

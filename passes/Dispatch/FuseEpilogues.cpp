@@ -118,10 +118,10 @@ static void mergeEpilogues(OpBuilder &builder, GroupedMatmulOp fused,
   for (Value extra : fused.getExtras())
     scalars.map(extra, body->addArgument(getElementTypeOrSelf(extra), loc));
   for (Value extra : fused.getGroupExtras())
-    scalars.map(extra,
-                body->addArgument(
-                    cast<BankType>(extra.getType()).getMember().getElementType(),
-                    loc));
+    scalars.map(
+        extra,
+        body->addArgument(
+            cast<BankType>(extra.getType()).getMember().getElementType(), loc));
   unsigned accumulator = 0;
   for (GroupedMatmulOp product : products) {
     Block &epilogue = product.getEpilogue().front();

@@ -19,9 +19,10 @@ namespace {
 class Planner {
 public:
   Planner(VectorBuilder &b, moe::PlanOp op, int64_t k)
-      : b(b), k(k), first(op.getFirst()), ids(op.getIds()), offsets(op.getOuts()[0]),
-        active(op.getOuts()[1]), rowToken(op.getOuts()[2]),
-        tokenRow(op.getOuts()[3]), tokenSlot(op.getOuts()[4]) {}
+      : b(b), k(k), first(op.getFirst()), ids(op.getIds()),
+        offsets(op.getOuts()[0]), active(op.getOuts()[1]),
+        rowToken(op.getOuts()[2]), tokenRow(op.getOuts()[3]),
+        tokenSlot(op.getOuts()[4]) {}
 
   void emit() {
     Value none = b.i32(-1);
@@ -60,10 +61,9 @@ private:
   Value emitToken(Value expert, Value token, Value row) {
     return b.forLoop(
         b.index(0), b.index(k), 1, row, [&](Value slot, ValueRange carried) {
-          Value chosen =
-              arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                    b.loadIndex(ids, {token, slot}),
-                                    b.add(expert, first));
+          Value chosen = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                               b.loadIndex(ids, {token, slot}),
+                                               b.add(expert, first));
           b.ifThen(chosen, [&] { emitRow(token, slot, carried[0]); });
           return Values{arith::SelectOp::create(b, chosen, b.add(carried[0], 1),
                                                 carried[0])};
@@ -173,8 +173,8 @@ struct CombineToLinalg : OpRewritePattern<moe::CombineOp> {
   }
 
   static Value isBetween(VectorBuilder &b, Value id, int64_t from, int64_t to) {
-    Value above = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, id,
-                                        b.index(from));
+    Value above =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::sge, id, b.index(from));
     Value below =
         arith::CmpIOp::create(b, arith::CmpIPredicate::slt, id, b.index(to));
     return arith::AndIOp::create(b, above, below);
