@@ -141,9 +141,8 @@ bool CallArguments::isList(const char *name) const {
   return value && value->as<List>();
 }
 
-std::vector<ObjectRef> CallArguments::objects(const char *name,
-                                              Object::Kind kind,
-                                              const char *what) {
+std::vector<ObjectRef>
+CallArguments::objects(const char *name, Object::Kind kind, const char *what) {
   std::vector<ObjectRef> result;
   auto list = get<List>(name, what, true);
   if (!list)

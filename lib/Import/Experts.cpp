@@ -269,10 +269,10 @@ std::optional<Datum> ModuleBuilder::expertRange(const char *function,
       kind == moe::ExpertKind::Ffn || kind == moe::ExpertKind::Local;
   Arguments own =
       computes ? takeOwn(arguments, 2) : std::exchange(arguments, Arguments());
-  auto a = computes ? CallArguments(function, {"count", "function"},
-                                    std::move(own), evaluator)
-                    : CallArguments(function, {"count"}, std::move(own),
-                                    evaluator);
+  auto a = computes
+               ? CallArguments(function, {"count", "function"}, std::move(own),
+                               evaluator)
+               : CallArguments(function, {"count"}, std::move(own), evaluator);
   auto range = std::make_shared<ExpertRange>(kind, a.integer("count"));
   if (computes)
     range->function = a.function("function");
@@ -322,7 +322,8 @@ std::optional<Datum> ModuleBuilder::tensor(Arguments arguments) {
   else if (stacked == "rows")
     stored->stacked = StoredTensor::Stacked::Rows;
   else if (stacked != "no")
-    a.fail("knows no '" + stacked + "' as 'stacked'; it knows no, experts and "
+    a.fail("knows no '" + stacked +
+           "' as 'stacked'; it knows no, experts and "
            "rows");
   if (a.failed())
     return std::nullopt;
@@ -359,8 +360,8 @@ std::optional<Datum> ModuleBuilder::experts(Arguments arguments) {
     if (!arguments.positional.empty() || !arguments.named.empty())
       a.fail("takes the arguments of functions in their ranges");
   } else if (routing) {
-    auto all = std::make_shared<ExpertRange>(moe::ExpertKind::Ffn,
-                                             routing->experts);
+    auto all =
+        std::make_shared<ExpertRange>(moe::ExpertKind::Ffn, routing->experts);
     all->function = a.function("function");
     all->arguments = std::move(arguments);
     ranges.push_back(all);
@@ -383,8 +384,8 @@ std::optional<Datum> ModuleBuilder::experts(Arguments arguments) {
   int64_t first = 0, width = x->width;
   for (const ObjectRef &object : ranges) {
     const auto &range = static_cast<const ExpertRange &>(*object);
-    kinds.push_back(moe::ExpertRangeAttr::get(&context, range.expertKind,
-                                              range.count));
+    kinds.push_back(
+        moe::ExpertRangeAttr::get(&context, range.expertKind, range.count));
     if (!range.function.empty()) {
       bodies.push_back(std::make_unique<Block>());
       Frame region{};
@@ -402,12 +403,12 @@ std::optional<Datum> ModuleBuilder::experts(Arguments arguments) {
     first += range.count;
   }
   auto is = [](moe::ExpertKind kind) {
-    return [kind](moe::ExpertRangeAttr range) {
-      return range.getKind() == kind;
-    };
+    return
+        [kind](moe::ExpertRangeAttr range) { return range.getKind() == kind; };
   };
   if (first != routing->experts)
-    return a.fail("has " + std::to_string(first) + " experts for a routing of " +
+    return a.fail("has " + std::to_string(first) +
+                  " experts for a routing of " +
                   std::to_string(routing->experts));
   if (llvm::none_of(kinds, is(moe::ExpertKind::Ffn)))
     return a.fail("needs at least one range of ffn_experts()");
@@ -415,8 +416,9 @@ std::optional<Datum> ModuleBuilder::experts(Arguments arguments) {
     return a.fail("has identity experts for " + std::to_string(x->width) +
                   " columns and others that make " + std::to_string(width));
   if (llvm::any_of(kinds, is(moe::ExpertKind::Local)) && onInput)
-    return a.fail("cannot weigh the input of local experts: weight_on = 'input' "
-                  "is for the other kinds");
+    return a.fail(
+        "cannot weigh the input of local experts: weight_on = 'input' "
+        "is for the other kinds");
   moe::ExpertRangesAttr attr;
   if (kinds.size() > 1)
     attr = moe::ExpertRangesAttr::get(&context, kinds);

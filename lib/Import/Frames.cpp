@@ -112,8 +112,9 @@ std::optional<mlir::Value> ModuleBuilder::weight(const StoredTensor &tensor,
     return std::nullopt;
   Frame &top = frame();
   if (top.kind == Frame::Kind::Experts && !top.weights.count(ref->name))
-    inactiveParameters += numElements(ref->type) / top.experts *
-                          std::max<int64_t>(top.experts - top.expertsPerToken, 0);
+    inactiveParameters +=
+        numElements(ref->type) / top.experts *
+        std::max<int64_t>(top.experts - top.expertsPerToken, 0);
   return use(*ref, frames.size() - 1, ArgumentKind::Weight);
 }
 

@@ -364,8 +364,8 @@ OwningOpRef<ModuleOp> ModuleBuilder::build() {
   recipes = std::make_unique<Recipes>(recipesOp, checkpoint, diagnostics);
   if (auto block = key("weight_block_size"))
     if (const List *sizes = block->as<List>(); sizes && (*sizes)->size() == 2)
-      recipes->setScaleBlock({*(**sizes)[0].as<int64_t>(),
-                              *(**sizes)[1].as<int64_t>()});
+      recipes->setScaleBlock(
+          {*(**sizes)[0].as<int64_t>(), *(**sizes)[1].as<int64_t>()});
   bool done = runModel(createEntry());
   for (const auto &[role, totals] : recipes->totals()) {
     summary.roles[role] = totals;

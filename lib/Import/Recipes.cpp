@@ -168,7 +168,8 @@ bool Recipes::checkScales(const std::string &name, int64_t expert,
   for (int i = 0; i < 2; ++i)
     shape[i] = llvm::divideCeilSigned(shape[i], source.block[i]);
   std::string scales = replaceExpert(source.scales, std::to_string(expert));
-  const weights::Tensor *tensor = findTensor(scales, tensorShape(request, shape));
+  const weights::Tensor *tensor =
+      findTensor(scales, tensorShape(request, shape));
   if (!tensor)
     return false;
   bool isExponent = tensor->dtype() == weights::DType::U8 ||
@@ -179,8 +180,8 @@ bool Recipes::checkScales(const std::string &name, int64_t expert,
   if (source.scale && isMx == isExponent)
     return true;
   diagnostics.error(code::wrongElements,
-                    checkpoint.path() + ": tensor " + weights::inQuotes(scales) +
-                        " has elements of type " +
+                    checkpoint.path() + ": tensor " +
+                        weights::inQuotes(scales) + " has elements of type " +
                         std::string(weights::name(tensor->dtype())) +
                         "; expected " + (isMx ? "U8" : "F32, F16 or BF16") +
                         " for the scales of " + weights::inQuotes(name));
@@ -236,8 +237,8 @@ Recipes::checkTensor(const std::string &name, int64_t expert,
 
 std::optional<Recipes::Source>
 Recipes::checkTensors(const WeightRequest &request) {
-  bool isOne = !request.experts ||
-               request.tensor.stacked != StoredTensor::Stacked::No;
+  bool isOne =
+      !request.experts || request.tensor.stacked != StoredTensor::Stacked::No;
   if (isOne)
     return checkTensor(request.tensor.name, 0, request);
   std::optional<Source> common;
@@ -323,9 +324,9 @@ Value Recipes::load(const WeightRequest &request, const std::string &name,
   Type type = valueType(request, shape, element);
   if (!request.experts)
     return moe::LoadOp::create(builder, loc, type, name);
-  return moe::LoadBankOp::create(
-      builder, loc, type, name, request.firstExpert,
-      request.tensor.stacked != StoredTensor::Stacked::No);
+  return moe::LoadBankOp::create(builder, loc, type, name, request.firstExpert,
+                                 request.tensor.stacked !=
+                                     StoredTensor::Stacked::No);
 }
 
 /// The recipe: what is stored becomes numbers, then the matrix, then the rows,
@@ -346,8 +347,8 @@ Value Recipes::make(const WeightRequest &request, const Source &source) {
   }
   if (request.tensor.transposed) {
     std::swap(shape[0], shape[1]);
-    value = moe::TransposeOp::create(
-        builder, loc, valueType(request, shape, element), value);
+    value = moe::TransposeOp::create(builder, loc,
+                                     valueType(request, shape, element), value);
   }
   if (request.tensor.isSliced())
     value = moe::SliceOp::create(

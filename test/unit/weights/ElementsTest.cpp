@@ -159,11 +159,52 @@ TEST(ElementSpans, CountsMustAgree) {
 TEST(ElementSpans, OtherTypesAreRefused) {
   std::array<std::byte, 3> bytes;
   std::array<float, 3> values;
-  for (DType type : {DType::I8, DType::F8_E4M3, DType::F64, DType::F4}) {
+  for (DType type : {DType::I8, DType::F8_E5M2, DType::F64}) {
     EXPECT_FALSE(isFloatConvertible(type));
     EXPECT_TRUE(failsWith(readFloats(type, bytes, values),
                           ErrorCode::UnsupportedType, {name(type), "BF16"}));
   }
+}
+
+TEST(ElementSpans, QuantizedTypesAreOnlyRead) {
+  std::array<std::byte, 3> bytes;
+  std::array<float, 3> values = {};
+  for (DType type : {DType::F8_E4M3, DType::F8_E8M0, DType::F4}) {
+    EXPECT_TRUE(isFloatReadable(type));
+    EXPECT_TRUE(failsWith(writeFloats(type, values, bytes),
+                          ErrorCode::UnsupportedType, {name(type)}));
+  }
+}
+
+TEST(ElementSpans, EveryF8E4M3) {
+  for (int bits = 0; bits < 256; ++bits) {
+    int exponent = bits >> 3 & 15, mantissa = bits & 7;
+    float expected = exponent ? std::ldexp(1 + mantissa / 8.0f, exponent - 7)
+                              : std::ldexp(mantissa / 8.0f, -6);
+    float actual = f8E4M3ToFloat(bits);
+    EXPECT_EQ(std::signbit(actual), bits >= 128) << bits;
+    if (exponent == 15 && mantissa == 7)
+      EXPECT_TRUE(std::isnan(actual));
+    else
+      EXPECT_EQ(std::fabs(actual), expected) << bits;
+  }
+  EXPECT_EQ(f8E4M3ToFloat(0x7e), 448.0f);
+}
+
+TEST(ElementSpans, EveryExponent) {
+  for (int bits = 0; bits < 255; ++bits)
+    EXPECT_EQ(f8E8M0ToFloat(bits), std::ldexp(1.0f, bits - 127)) << bits;
+  EXPECT_TRUE(std::isnan(f8E8M0ToFloat(255)));
+}
+
+TEST(ElementSpans, LowerHalvesOfBytesComeFirst) {
+  std::array<std::byte, 8> bytes;
+  for (int i = 0; i < 8; ++i)
+    bytes[i] = std::byte(2 * i | (2 * i + 1) << 4);
+  std::array<float, 16> values;
+  ASSERT_TRUE(readFloats(DType::F4, bytes, values).ok());
+  EXPECT_EQ(values, (std::array<float, 16>{0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f,
+                                           -0.5f, -1, -1.5f, -2, -3, -4, -6}));
 }
 
 } // namespace
