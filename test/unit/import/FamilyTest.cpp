@@ -97,10 +97,10 @@ TEST(FamilyTest, ExtendsAnother) {
   ASSERT_TRUE(family);
   EXPECT_EQ(family->modelTypes, std::vector<std::string>{"tiny"});
   EXPECT_EQ(family->layerPrefix, "l.{layer}.");
-  EXPECT_EQ(family->ignoredKeys, (std::vector<std::string>{
-                                      "quantization_config.activation_scheme",
-                                      "quantization_config.modules_to_not_convert",
-                                      "speed"}));
+  EXPECT_EQ(family->ignoredKeys,
+            (std::vector<std::string>{
+                "quantization_config.activation_scheme",
+                "quantization_config.modules_to_not_convert", "speed"}));
   EXPECT_TRUE(family->keys.at("sliding_window").fallback);
   EXPECT_FALSE(family->keys.at("sliding_window").isOptional)
       << "a key is replaced as a whole";

@@ -138,8 +138,7 @@ TEST_F(RecipeTest, Fp8TimesTheScaleOfItsBlock) {
     %1 = moe.load "s" : tensor<2x2xf32>
     %2 = moe.dequantize %0, %1 {block = array<i64: 2, 2>} : tensor<3x3xf8E4M3FN>, tensor<2x2xf32> to tensor<3x3xf32>
     moe.define "w" role "mlp", %2 : tensor<3x3xf32>)");
-  EXPECT_EQ(made("w"),
-            (Floats{1, 2, 2, 448, -1, 0x1p-7f, 0.5f, 1, 1.5f}));
+  EXPECT_EQ(made("w"), (Floats{1, 2, 2, 448, -1, 0x1p-7f, 0.5f, 1, 1.5f}));
 }
 
 TEST_F(RecipeTest, Mxfp4OfStackedExperts) {
@@ -148,9 +147,9 @@ TEST_F(RecipeTest, Mxfp4OfStackedExperts) {
   std::vector<uint8_t> blocks(32);
   for (int i = 0; i < 16; ++i)
     blocks[16 + i] = (2 * i & 15) | (2 * i + 1 & 15) << 4;
-  writeRaw(directory / "model.safetensors",
-           {{"b", "U8", "[2,1,1,16]", blocks},
-            {"s", "U8", "[2,1,1]", {127, 125}}});
+  writeRaw(
+      directory / "model.safetensors",
+      {{"b", "U8", "[2,1,1,16]", blocks}, {"s", "U8", "[2,1,1]", {127, 125}}});
   open();
   recipes(R"(
     %0 = moe.load_bank "b" {stacked} : !moe.bank<2 x tensor<1x32xf4E2M1FN>>
