@@ -15,18 +15,19 @@
  * comment says otherwise. Nothing here ends the process or prints.
  *
  * Threads. A `moec_model` and a `moec_tokenizer` are immutable: any number of
- * threads may use one at once. A `moec_session`, a `moec_sampler` and a
- * `moec_decoder` belong to one thread at a time; two sessions of one model may
- * run in two threads at once. Handles may be destroyed in any order: what they
- * share lives as long as one of them needs it.
+ * threads may use one at once. A `moec_session`, a `moec_function`, a
+ * `moec_sampler` and a `moec_decoder` belong to one thread at a time; two
+ * sessions of one model may run in two threads at once. Handles may be
+ * destroyed in any order: what they share lives as long as one of them needs
+ * it.
  *
  * Structs that begin with `struct_size` are versioned by it: set it to the
  * struct's sizeof and every other byte to zero for the defaults, for example
  * `moec_session_options options = {.struct_size = sizeof(options)};`. A library
  * that is newer takes members that the caller does not know as zero; one that
  * is older refuses members that it does not know unless they are zero. For
- * results (moec_model_info, moec_view, moec_generation) set struct_size
- * likewise; as much is filled in.
+ * results (moec_model_info, moec_view, moec_argument, moec_generation) set
+ * struct_size likewise; as much is filled in.
  *
  * Text is UTF-8, with a length, and not null-terminated unless stated.
  */
@@ -312,6 +313,71 @@ typedef struct moec_view {
 MOEC_API moec_error *moec_session_tap(const moec_session *session,
                                       const char *name,
                                       moec_view *view) MOEC_CHECK;
+
+/* Functions ---------------------------------------------------------------- */
+
+/* An artifact that is compiled from a module (docs/architectures.md) is no
+ * language model but a set of functions on tensors without state: a layer of
+ * another framework, for example. They need no session. A `moec_function`
+ * belongs to one thread at a time, like a session. */
+typedef struct moec_function moec_function;
+
+/* Name of function `index`, null-terminated; null when there is none of this
+ * index, or with MOEC_MODEL_INSPECT. */
+MOEC_API const char *moec_model_function_name(const moec_model *model,
+                                              int32_t index);
+
+/* `name` is null-terminated; of the options, threads and step_tokens (the
+ * largest T of a call) count. `options` may be null.
+ * Fails with MOEC_E_ENTRY when there is no such function, or when it works on
+ * the state of sequences; _MEMORY, _THREADS, _ARGUMENT. */
+MOEC_API moec_error *moec_function_create(const moec_model *model,
+                                          const char *name,
+                                          const moec_session_options *options,
+                                          moec_function **function) MOEC_CHECK;
+
+/* Null is allowed. */
+MOEC_API void moec_function_destroy(moec_function *function);
+
+/* What a function takes or gives. Strings live as long as the model. */
+typedef struct moec_argument {
+  size_t struct_size;
+  const char *name; /* null-terminated */
+  moec_dtype dtype;
+  int32_t rank;
+  int64_t shape[MOEC_MAX_RANK]; /* -1: the T of a call */
+  int64_t below; /* of i32: elements are from 0 to below it; 0: any */
+} moec_argument;
+
+/* Each pointer may be null. */
+MOEC_API void moec_function_counts(const moec_function *function,
+                                   int32_t *inputs, int32_t *outputs);
+MOEC_API moec_error *moec_function_input(const moec_function *function,
+                                         int32_t index,
+                                         moec_argument *argument) MOEC_CHECK;
+MOEC_API moec_error *moec_function_output(const moec_function *function,
+                                          int32_t index,
+                                          moec_argument *argument) MOEC_CHECK;
+
+/* A dense row-major tensor of the caller, as a DLTensor of the CPU without
+ * strides describes it. `data` is aligned to its elements. */
+typedef struct moec_array {
+  void *data;
+  moec_dtype dtype;
+  int32_t rank;
+  const int64_t *shape; /* [rank] */
+} moec_array;
+
+/* Calls a function. T, from 1 to the limit, is what all arrays agree on. Inputs
+ * are not written; outputs, which are the caller's memory and overlap nothing,
+ * are written as a whole. Everything is checked before anything is written.
+ * Fails with MOEC_E_ARGUMENT (a number, type, shape or element that the
+ * function does not take), _STEP (T beyond the limit), _BUSY. */
+MOEC_API moec_error *moec_function_call(moec_function *function,
+                                        const moec_array *inputs,
+                                        size_t input_count,
+                                        const moec_array *outputs,
+                                        size_t output_count) MOEC_CHECK;
 
 /* Sampling and generation -------------------------------------------------- */
 

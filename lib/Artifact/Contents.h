@@ -34,6 +34,8 @@ struct TensorType {
   std::string dtype;
   /// Numbers and "T", "S", "S+1", "R".
   std::vector<Json> shape;
+  /// Elements are from 0 to below it; 0: any.
+  int64_t below = 0;
 };
 
 struct Tap {

@@ -27,7 +27,10 @@ static Json toJson(const TensorType &type) {
   Json shape = Json::array();
   for (const Json &dimension : type.shape)
     shape.push_back(dimension);
-  return {{"name", type.name}, {"dtype", type.dtype}, {"shape", shape}};
+  Json json = {{"name", type.name}, {"dtype", type.dtype}, {"shape", shape}};
+  if (type.below)
+    json["below"] = type.below;
+  return json;
 }
 
 static Json toJson(const Tap &tap) {

@@ -12,6 +12,7 @@
 #include "lib/Artifact/Writer.h"
 #include "lib/Driver/Contents.h"
 #include "lib/Driver/Messages.h"
+#include "lib/Driver/ModuleInput.h"
 #include "lib/Target/Target.h"
 #include "passes/Pipeline.h"
 
@@ -107,14 +108,49 @@ private:
 
   OwningOpRef<ModuleOp> load() {
     Timer timer(*this, "import");
-    if (llvm::StringRef(options.input).ends_with(".mlir"))
-      return parseSourceFile<ModuleOp>(options.input, &context);
+    if (isModule())
+      return loadModule();
     importer::Diagnostics diagnostics;
     auto module = importer::importCheckpoint(context, options.input,
                                              options.import, diagnostics);
     for (const importer::Diagnostic &diagnostic : diagnostics.list())
       messages.add(diagnostic);
     return module;
+  }
+
+  bool isModule() const {
+    return llvm::StringRef(options.input).ends_with(".mlir");
+  }
+
+  /// What a module lacks is for its author to mend, until it fulfils the
+  /// contract of an import.
+  OwningOpRef<ModuleOp> loadModule() {
+    messages.codeForErrors = "MOE0150";
+    auto module = parseSourceFile<ModuleOp>(options.input, &context);
+    if (module && from == Phase::Import &&
+        (failed(driver::prepareModule(*module, options.import.maxStepTokens)) ||
+         !fulfilsImport(*module)))
+      module = nullptr;
+    if (module && options.compileTo.empty() && options.params.empty() &&
+        driver::loadsTensors(*module)) {
+      error("[MOE0154] the recipes of " + options.input +
+            " load tensors; say with --params where they are");
+      module = nullptr;
+    }
+    messages.codeForErrors.clear();
+    return module;
+  }
+
+  bool fulfilsImport(ModuleOp module) {
+    PassManager pm(&context);
+    buildPhase(Phase::Import, pm, {});
+    size_t before = report.messages.size();
+    bool fulfils = succeeded(pm.run(module));
+    for (CompileReport::Message &message :
+         llvm::MutableArrayRef(report.messages).drop_front(before))
+      if (message.code == "MOE0902")
+        message.code = "MOE0155";
+    return fulfils;
   }
 
   OwningOpRef<ModuleOp> forkFor(ModuleOp module, const TargetSpec &spec) {
@@ -246,7 +282,10 @@ private:
 
   void finish(ModuleOp module, const artifact::Contents &contents) {
     Timer timer(*this, "weights");
-    auto checkpoint = weights::Checkpoint::open(options.input);
+    weights::Result<weights::Checkpoint> checkpoint =
+        !isModule()              ? weights::Checkpoint::open(options.input)
+        : options.params.empty() ? weights::Checkpoint::none()
+                                 : weights::Checkpoint::open(options.params);
     if (!checkpoint)
       return void(error(driver::textOf(checkpoint.status())));
     auto recipes = *module.getOps<moe::RecipesOp>().begin();

@@ -17,8 +17,11 @@
 namespace moec {
 
 struct CompileOptions {
-  /// A Hugging Face directory, or an .mlir file left by `compileTo`.
+  /// A Hugging Face directory, or an .mlir file: a module that a user wrote, or
+  /// one left by `compileTo`.
   std::string input;
+  /// Where the tensors of an .mlir file are: a safetensors file or a directory.
+  std::string params;
   /// The artifact to write, or with `compileTo` the .mlir file ("-": stdout).
   std::string output;
   importer::ImportOptions import;

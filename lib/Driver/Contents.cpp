@@ -68,7 +68,8 @@ artifact::Contents driver::commonContents(ModuleOp module,
   contents.limits.context = numberIn(model, "context");
   contents.limits.sequences = numberIn(model, "sequences");
   contents.limits.stepTokens = numberIn(model, "step_tokens");
-  std::filesystem::path directory(options.input);
+  std::filesystem::path directory(options.params.empty() ? options.input
+                                                         : options.params);
   for (llvm::StringRef name : kPassedFiles) {
     std::filesystem::path path = directory / name.str();
     if (std::filesystem::is_regular_file(path))
@@ -118,6 +119,8 @@ static artifact::TensorType argument(func::FuncOp func, unsigned arg) {
     else
       result.shape.push_back("T");
   }
+  if (auto below = func.getArgAttrOfType<IntegerAttr>(arg, "moe.below"))
+    result.below = below.getInt();
   return result;
 }
 

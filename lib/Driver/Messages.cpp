@@ -86,6 +86,8 @@ void Messages::add(Kind kind, llvm::StringRef text, llvm::StringRef location) {
     auto [digits, rest] = text.split(']');
     message.code = ("MOE" + digits).str();
     message.text = rest.ltrim().str();
+  } else if (kind == Kind::Error) {
+    message.code = codeForErrors;
   }
   report.messages.push_back(std::move(message));
 }

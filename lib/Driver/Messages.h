@@ -26,6 +26,9 @@ public:
            llvm::StringRef location = "");
   void add(const importer::Diagnostic &diagnostic);
 
+  /// The code of errors that come without one; empty: none.
+  std::string codeForErrors;
+
 private:
   CompileReport &report;
   mlir::ScopedDiagnosticHandler handler;

@@ -86,6 +86,8 @@ static int compileHere(const CompileOptions &options, Command &command) {
 static int compileGuarded(CompileOptions &options, Command &command) {
   if (options.output.empty() && options.compileTo.empty())
     throw Failure{2, "MOE0205", "compile: -o NAME.moec is required"};
+  if (!options.params.empty() && !options.input.ends_with(".mlir"))
+    throw Failure{2, "MOE0206", "--params goes with an .mlir file"};
   auto work = [&] {
     int code = compileHere(options, command);
     command.console.endProgress();
@@ -118,9 +120,12 @@ void driver::addCompileVerb(CLI::App &app, Command &command) {
   CLI::App *verb =
       app.add_subcommand("compile", "Compile a checkpoint to an artifact");
   verb->add_option("input", options->input,
-                   "a Hugging Face directory, or an .mlir file of "
-                   "--compile-to")
+                   "a Hugging Face directory, or an .mlir file: a module of "
+                   "functions on tensors, or one of --compile-to")
       ->required();
+  verb->add_option("--params", options->params,
+                   "of an .mlir file: the safetensors file, or the directory, "
+                   "with the tensors that it loads");
   verb->add_option("-o,--output", options->output,
                    "the artifact to write, NAME.moec; with --compile-to the "
                    ".mlir file, by default stdout");

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Driver/Handles.h"
+#include "lib/Driver/VerbRunFunction.h"
 #include "lib/Driver/Verbs.h"
 #include "lib/Weights/SafetensorsWriter.h"
 
@@ -31,6 +32,7 @@ struct RunOptions {
   moec_sampling sampling{};
   bool ignoreEos = false, stats = false;
   std::string logits, experts;
+  FunctionRun function;
 };
 
 class Runner {
@@ -300,7 +302,13 @@ void driver::addRunVerb(CLI::App &app, Command &command) {
   input->add_option("--prompt", options->prompt, "text; prints text");
   input->add_option("--ids", options->ids,
                     "token ids, as in \"5 17 42\"; prints ids");
+  input->add_option("--inputs", options->function.inputs,
+                    "safetensors file with the inputs of a function");
   input->require_option(1);
+  verb->add_option("--outputs", options->function.outputs,
+                   "safetensors file for the outputs of the function");
+  verb->add_option("--function", options->function.name,
+                   "which function, where the artifact has several");
   verb->add_option("--max-new-tokens", options->maxNewTokens,
                    "how many to generate; by default 128, with --logits or "
                    "--experts none")
@@ -319,6 +327,9 @@ void driver::addRunVerb(CLI::App &app, Command &command) {
                    "given tokens");
   verb->add_flag("--stats", options->stats, "times and peak memory, on stderr");
   addFormat(*verb, command);
-  onRun(*verb, command,
-        [options, &command] { return Runner(*options, command).run(); });
+  onRun(*verb, command, [options, &command] {
+    if (options->function.inputs.empty())
+      return Runner(*options, command).run();
+    return runFunction(options->artifact, options->function, options->threads);
+  });
 }

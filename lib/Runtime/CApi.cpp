@@ -25,11 +25,6 @@ moec_error &memoryError() {
   return error;
 }
 
-SessionLimits limitsOf(const moec_session_options &options) {
-  return {options.threads, options.context, options.step_tokens,
-          options.sequences};
-}
-
 } // namespace
 
 moec_error *moec::runtime::outOfMemory() noexcept { return &memoryError(); }

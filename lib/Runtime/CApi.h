@@ -14,6 +14,7 @@
 #ifndef MOEC_LIB_RUNTIME_CAPI_H
 #define MOEC_LIB_RUNTIME_CAPI_H
 
+#include "lib/Runtime/Function.h"
 #include "lib/Runtime/Model.h"
 #include "lib/Runtime/Sampler.h"
 #include "lib/Runtime/Session.h"
@@ -35,6 +36,9 @@ struct moec_model {
 };
 struct moec_session {
   std::unique_ptr<moec::runtime::Session> value;
+};
+struct moec_function {
+  std::unique_ptr<moec::runtime::Function> value;
 };
 struct moec_sampler {
   moec::runtime::Sampler value;
@@ -65,6 +69,11 @@ template <typename Body> moec_error *guarded(Body body) noexcept {
   } catch (...) {
     return toError(Status(MOEC_E_INTERNAL, "internal error"));
   }
+}
+
+inline SessionLimits limitsOf(const moec_session_options &options) {
+  return {options.threads, options.context, options.step_tokens,
+          options.sequences};
 }
 
 inline Status isNull(const char *name) {

@@ -79,10 +79,8 @@ static std::string spell(const Affine &dimension) {
   return dimension.rows ? "R" : std::to_string(dimension.constant);
 }
 
-static std::string spell(const TensorType &type) {
-  std::string text = type.name + (type.dtype == MOEC_I32   ? " i32 ["
-                                  : type.dtype == MOEC_F32 ? " f32 ["
-                                                           : " other type [");
+std::string spell(const TensorType &type) {
+  std::string text = std::string(nameOf(type.dtype)) + " [";
   for (size_t i = 0; i < type.shape.size(); ++i)
     text += (i ? ", " : "") + spell(type.shape[i]);
   return text + "]";
@@ -91,7 +89,7 @@ static std::string spell(const TensorType &type) {
 static std::string spell(const std::vector<TensorType> &types) {
   std::vector<std::string> texts;
   for (const TensorType &type : types)
-    texts.push_back(spell(type));
+    texts.push_back(type.name + " " + spell(type));
   return join(texts);
 }
 

@@ -27,6 +27,9 @@ Result<const Target *> chooseTarget(const Manifest &manifest,
                                     const CpuFeatures &cpu,
                                     std::string_view wanted);
 
+/// "f32 [T, 64]".
+std::string spell(const TensorType &type);
+
 /// Fails unless `step` is the step function of a language model as this
 /// runtime calls it.
 Status checkStepSignature(const Entry &step, int32_t vocabulary);

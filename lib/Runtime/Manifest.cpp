@@ -48,9 +48,9 @@ ModelFacts readModel(JsonObject object) {
   facts.family = object.text("family");
   facts.dtype = object.text("dtype");
   facts.vocabulary =
-      static_cast<int32_t>(object.number("vocabulary", 1, largestVocabulary));
+      static_cast<int32_t>(object.number("vocabulary", 0, largestVocabulary));
   facts.layers = static_cast<int32_t>(object.number("layers", 0, mostLayers));
-  facts.hidden = static_cast<int32_t>(object.number("hidden", 1, 1 << 24));
+  facts.hidden = static_cast<int32_t>(object.number("hidden", 0, 1 << 24));
   facts.moeLayers =
       readIntegers(object, "moe_layers", facts.layers, facts.layers);
   if (!std::is_sorted(facts.moeLayers.begin(), facts.moeLayers.end(),
@@ -239,6 +239,9 @@ Result<Manifest> parseManifest(std::string_view bytes) {
   manifest.state = readState(root.object("state"), manifest.limits);
   manifest.weights = readWeights(root.object("weights"));
   manifest.targets = readTargets(root, manifest.limits);
+  for (const Target &target : manifest.targets)
+    if (target.entry("step") && !manifest.model.vocabulary)
+      errors.fail("model.vocabulary", "must not be 0 beside an entry \"step\"");
   manifest.files = readFiles(root.object("files"));
   root.refuseOthers();
   if (!errors.ok())
@@ -270,6 +273,26 @@ bool isPlainRelative(std::string_view name) {
     start = end + 1;
   }
   return true;
+}
+
+const char *nameOf(moec_dtype dtype) {
+  switch (dtype) {
+  case MOEC_F32:
+    return "f32";
+  case MOEC_F16:
+    return "f16";
+  case MOEC_BF16:
+    return "bf16";
+  case MOEC_I32:
+    return "i32";
+  case MOEC_I64:
+    return "i64";
+  case MOEC_I8:
+    return "i8";
+  case MOEC_U8:
+    return "u8";
+  }
+  return "unknown type";
 }
 
 int64_t sizeOf(moec_dtype dtype) {

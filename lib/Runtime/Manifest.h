@@ -42,7 +42,8 @@ struct Affine {
 struct TensorType {
   std::string name;
   moec_dtype dtype = MOEC_F32;
-  std::vector<Affine> shape; ///< At most one dimension is not constant.
+  std::vector<Affine> shape;    ///< At most one dimension is not constant.
+  std::optional<int64_t> below; ///< Elements are from 0 to below it.
 };
 
 struct Tap {
@@ -116,6 +117,9 @@ Result<Manifest> parseManifest(std::string_view bytes);
 /// Whether a name stays in the directory that it is relative to and is spelled
 /// in one way only: components of [A-Za-z0-9._+-] without "." and "..".
 bool isPlainRelative(std::string_view name);
+
+/// "f32".
+const char *nameOf(moec_dtype dtype);
 
 /// Bytes of one element.
 int64_t sizeOf(moec_dtype dtype);

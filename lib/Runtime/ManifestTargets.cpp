@@ -101,6 +101,10 @@ std::vector<TensorType> readTensors(JsonObject &entry, const char *name) {
   for (size_t i = 0; i < elements.size(); ++i) {
     JsonObject object(elements[i], entry.where(name, i), entry.errors());
     types.push_back(readTensor(object));
+    if (object.optional("below"))
+      types.back().below = object.number("below", 1, largestDimension);
+    if (types.back().below && types.back().dtype != MOEC_I32)
+      object.errors().fail(object.where("below"), "bounds i32 tensors only");
     object.refuseOthers();
   }
   return types;
@@ -202,6 +206,8 @@ Target readTarget(JsonObject object, const Limits &limits) {
     target.entries.push_back(readEntry(
         JsonObject(value, entries.where(name), object.errors()), name, limits));
   }
+  if (target.entries.empty())
+    object.errors().fail(object.where("entries"), "expected at least one");
   object.refuseOthers();
   return target;
 }

@@ -105,21 +105,26 @@ Status Model::loadCode(const Options &options, const CpuFeatures &cpu) {
     return target.status();
   chosen = *target;
   stepEntry = chosen->entry("step");
-  if (!stepEntry)
-    return Status(MOEC_E_ENTRY, "target " + chosen->name +
-                                    " of the artifact has no entry \"step\"");
-  Status signature = checkStepSignature(*stepEntry, facts.model.vocabulary);
-  if (!signature.ok())
-    return signature;
+  if (stepEntry) {
+    Status signature = checkStepSignature(*stepEntry, facts.model.vocabulary);
+    if (!signature.ok())
+      return signature;
+  }
   Result<Code> loaded = Code::load(directory, chosen->code);
   if (!loaded)
     return loaded.status();
-  Result<moec_entry_fn> symbol = loaded->entry(stepEntry->symbol);
-  if (!symbol)
-    return symbol.status();
-  function = *symbol;
+  for (const Entry &entry : chosen->entries) {
+    Result<moec_entry_fn> symbol = loaded->entry(entry.symbol);
+    if (!symbol)
+      return symbol.status();
+    functions.push_back(*symbol);
+  }
   code = std::move(*loaded);
   return Status();
+}
+
+moec_entry_fn Model::function(const Entry &entry) const {
+  return functions[&entry - chosen->entries.data()];
 }
 
 Status Model::mapWeights() {

@@ -40,8 +40,10 @@ public:
 
   /// Null when the model was opened to inspect it only.
   const Target *target() const { return chosen; }
+  /// Null when the artifact is no language model.
   const Entry *step() const { return stepEntry; }
-  moec_entry_fn stepFunction() const { return function; }
+  /// The code of an entry of the target.
+  moec_entry_fn function(const Entry &entry) const;
   const unsigned char *weights() const { return weightBytes.data(); }
 
   /// Compares the checksums of the files that open() does not read.
@@ -63,7 +65,7 @@ private:
   Manifest facts;
   const Target *chosen = nullptr;
   const Entry *stepEntry = nullptr;
-  moec_entry_fn function = nullptr;
+  std::vector<moec_entry_fn> functions; ///< Of the target's entries.
   std::optional<Code> code;
   Mapping weightBytes;
 

@@ -13,10 +13,11 @@
 
 #include "lib/Runtime/Session.h"
 
+#include "lib/Runtime/Running.h"
+
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cfenv>
 #include <cstring>
 
 namespace moec::runtime {
@@ -25,46 +26,7 @@ namespace {
 
 constexpr int32_t mostThreads = 1024;
 
-/// The rounding mode and the flushing of denormals are what generated code
-/// expects, whatever the caller's are; the caller's come back at the end.
-class DefaultFloatEnvironment {
-public:
-  DefaultFloatEnvironment() {
-    std::fegetenv(&saved);
-    std::fesetenv(FE_DFL_ENV);
-  }
-  ~DefaultFloatEnvironment() { std::fesetenv(&saved); }
-
-private:
-  std::fenv_t saved;
-};
-
-/// Holds a session's flag; `taken` is false when another thread has it.
-class Use {
-public:
-  explicit Use(std::atomic<bool> &flag)
-      : flag(flag), taken(!flag.exchange(true, std::memory_order_acquire)) {}
-  ~Use() {
-    if (taken)
-      flag.store(false, std::memory_order_release);
-  }
-  explicit operator bool() const { return taken; }
-
-private:
-  std::atomic<bool> &flag;
-  bool taken;
-};
-
-Status busySession() {
-  return Status(MOEC_E_BUSY, "another thread is using this session; create one "
-                             "session for each thread");
-}
-
 int64_t roundUp(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
-void runParallel(void *handle, moec_task_fn fn, void *context, int64_t tasks) {
-  static_cast<ThreadPool *>(handle)->run(fn, context, tasks);
-}
 
 Status limitStatus(const char *name, int32_t wanted, int32_t most) {
   return Status(MOEC_E_ARGUMENT, std::string("session option ") + name +
@@ -84,8 +46,8 @@ Status keepsNoPrefix(const std::string &what, int32_t held, int32_t wanted) {
 
 } // namespace
 
-Result<SessionLimits> Session::resolve(const Model &model,
-                                       const SessionLimits &wanted) {
+Result<SessionLimits> resolveLimits(const Model &model,
+                                    const SessionLimits &wanted) {
   if (!model.target())
     return Status(
         MOEC_E_ARGUMENT,
@@ -109,6 +71,15 @@ Result<SessionLimits> Session::resolve(const Model &model,
   if (wanted.threads == 0)
     result.threads = std::min(availableCpus(), mostThreads);
   return result;
+}
+
+Result<SessionLimits> Session::resolve(const Model &model,
+                                       const SessionLimits &wanted) {
+  if (model.target() && !model.step())
+    return Status(MOEC_E_ENTRY, "the artifact is no language model: it has no "
+                                "entry \"step\"; call its functions with "
+                                "moec_function_create instead");
+  return resolveLimits(model, wanted);
 }
 
 uint64_t Session::memory(const Model &model, const SessionLimits &limits) {
@@ -348,13 +319,13 @@ void Session::runEntry(const StepSize &size) {
   const moec_env env = {&host, artifact->weights(), arena.data(), state.data(),
                         blocks.data()};
   DefaultFloatEnvironment environment;
-  artifact->stepFunction()(&env, in, out);
+  artifact->function (*artifact->step())(&env, in, out);
 }
 
 Result<const float *> Session::step(const moec_step &step) {
-  Use use(busy);
+  Use use(inUse);
   if (!use)
-    return busySession();
+    return busy("session");
   return stepInUse(step);
 }
 
@@ -378,9 +349,9 @@ Result<const float *> Session::stepInUse(const moec_step &step) {
 
 Result<const float *> Session::prefill(int32_t slot, const int32_t *ids,
                                        size_t count) {
-  Use use(busy);
+  Use use(inUse);
   if (!use)
-    return busySession();
+    return busy("session");
   Status status = checkSlot(slot);
   if (status.ok())
     status = checkTokens(slot, ids, count);
@@ -404,9 +375,9 @@ Result<const float *> Session::prefill(int32_t slot, const int32_t *ids,
 Status Session::reset(int32_t slot) { return truncate(slot, 0); }
 
 Status Session::truncate(int32_t slot, int32_t length) {
-  Use use(busy);
+  Use use(inUse);
   if (!use)
-    return busySession();
+    return busy("session");
   Status status = checkSlot(slot);
   if (!status.ok())
     return status;
@@ -423,9 +394,9 @@ Status Session::truncate(int32_t slot, int32_t length) {
 }
 
 Status Session::fork(int32_t source, int32_t target, int32_t length) {
-  Use use(busy);
+  Use use(inUse);
   if (!use)
-    return busySession();
+    return busy("session");
   Status status = checkSlot(source);
   if (status.ok())
     status = checkSlot(target);

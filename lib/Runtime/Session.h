@@ -28,9 +28,13 @@ struct SessionLimits {
   int32_t threads = 0, context = 0, stepTokens = 0, sequences = 0;
 };
 
+/// Replaces zeros by what the model and the machine allow.
+Result<SessionLimits> resolveLimits(const Model &model,
+                                    const SessionLimits &wanted);
+
 class Session {
 public:
-  /// Replaces zeros by what the model and the machine allow.
+  /// As above, for an artifact that must be a language model.
   static Result<SessionLimits> resolve(const Model &model,
                                        const SessionLimits &wanted);
   /// Bytes of state and arena that a session of resolved limits can touch.
@@ -85,7 +89,7 @@ private:
   std::vector<char> isUsed; ///< Slots of the step that is being checked.
   std::vector<BlockCopy> copies;
   std::optional<StepSize> last; ///< Of the last step.
-  mutable std::atomic<bool> busy = false;
+  mutable std::atomic<bool> inUse = false;
 };
 
 } // namespace moec::runtime

@@ -38,6 +38,8 @@ public:
   /// model.safetensors.index.json and the shards that it names, or else with
   /// exactly one other *.safetensors; or opens one file.
   static Result<Checkpoint> open(const std::string &path);
+  /// Without tensors.
+  static Checkpoint none() { return Checkpoint(""); }
 
   const std::string &path() const { return rootPath; }
 

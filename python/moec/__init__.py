@@ -13,7 +13,8 @@ in Python.
 """
 
 from .errors import MoecError
+from .function import Function
 from .model import Model
 from .session import Session
 
-__all__ = ["Model", "MoecError", "Session"]
+__all__ = ["Function", "Model", "MoecError", "Session"]

@@ -44,6 +44,16 @@ class View(c.Structure):
                 ("rank", c.c_int32), ("shape", c.c_int64 * 8)]
 
 
+class Argument(c.Structure):
+    _fields_ = [("struct_size", c.c_size_t), ("name", c.c_char_p), ("dtype", c.c_int),
+                ("rank", c.c_int32), ("shape", c.c_int64 * 8), ("below", c.c_int64)]
+
+
+class Array(c.Structure):
+    _fields_ = [("data", c.c_void_p), ("dtype", c.c_int), ("rank", c.c_int32),
+                ("shape", c.POINTER(c.c_int64))]
+
+
 class Sampling(c.Structure):
     _fields_ = [("struct_size", c.c_size_t), ("temperature", c.c_float), ("top_k", c.c_int32),
                 ("top_p", c.c_float), ("seed", c.c_uint64)]
@@ -64,6 +74,10 @@ _CALLS = {  # functions that return moec_error *
     "moec_session_truncate": [_P, c.c_int32, c.c_int32],
     "moec_session_fork": [_P, c.c_int32, c.c_int32, c.c_int32],
     "moec_session_tap": [_P, c.c_char_p, c.POINTER(View)],
+    "moec_function_create": [_P, c.c_char_p, c.POINTER(SessionOptions), c.POINTER(_P)],
+    "moec_function_input": [_P, c.c_int32, c.POINTER(Argument)],
+    "moec_function_output": [_P, c.c_int32, c.POINTER(Argument)],
+    "moec_function_call": [_P, c.POINTER(Array), c.c_size_t, c.POINTER(Array), c.c_size_t],
     "moec_sampler_create": [c.POINTER(Sampling), c.POINTER(_P)],
     "moec_sampler_sample": [_P, c.POINTER(c.c_float), c.c_int32, c.POINTER(c.c_int32)],
 }
@@ -76,6 +90,9 @@ _OTHERS = {
     "moec_model_close": ([_P], None),
     "moec_model_tap_name": ([_P, c.c_int32], c.c_char_p),
     "moec_session_destroy": ([_P], None),
+    "moec_model_function_name": ([_P, c.c_int32], c.c_char_p),
+    "moec_function_destroy": ([_P], None),
+    "moec_function_counts": ([_P, c.POINTER(c.c_int32), c.POINTER(c.c_int32)], None),
     "moec_session_length": ([_P, c.c_int32], c.c_int32),
     "moec_sampler_destroy": ([_P], None),
 }

@@ -5,6 +5,7 @@ import json
 import pathlib
 
 from . import abi
+from .function import Function
 from .session import Session
 
 
@@ -15,7 +16,8 @@ class Model:
     needs a CPU feature that this machine lacks.
 
     Attributes: vocabulary, layers, hidden, experts, experts_per_token, context, step_tokens,
-    sequences (int); family, dtype, target (str); eos, moe_layers (lists of int); taps (names).
+    sequences (int); family, dtype, target (str); eos, moe_layers (lists of int); taps and
+    functions (names).
     """
 
     def __init__(self, path):
@@ -36,10 +38,18 @@ class Model:
         lib = abi.library()
         self.taps = [lib.moec_model_tap_name(self.handle, i).decode()
                      for i in range(info.tap_count)]
+        self.functions = []
+        while name := lib.moec_model_function_name(self.handle, len(self.functions)):
+            self.functions.append(name.decode())
 
     def session(self, threads=0, context=0, step_tokens=0, sequences=0):
         """A new Session. threads: 0 for one a CPU; the others: limits, 0 for the artifact's."""
         return Session(self, threads, context, step_tokens, sequences)
+
+    def function(self, name=None, threads=0, step_tokens=0):
+        """A Function of an artifact that was compiled from a module; without a name, its first.
+        threads: 0 for one a CPU; step_tokens: the largest T of a call, 0 for the artifact's."""
+        return Function(self, name or self.functions[0], threads, step_tokens)
 
     def manifest(self):
         """The artifact's manifest, as a dict (docs/artifact.md)."""
