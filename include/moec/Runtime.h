@@ -322,8 +322,8 @@ MOEC_API moec_error *moec_session_tap(const moec_session *session,
  * belongs to one thread at a time, like a session. */
 typedef struct moec_function moec_function;
 
-/* Name of function `index`, null-terminated; null when there is none of this
- * index, or with MOEC_MODEL_INSPECT. */
+/* Name of function `index`, in alphabetical order, null-terminated; null when
+ * there is none of this index, or with MOEC_MODEL_INSPECT. */
 MOEC_API const char *moec_model_function_name(const moec_model *model,
                                               int32_t index);
 

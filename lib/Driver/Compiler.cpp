@@ -126,6 +126,8 @@ private:
   /// contract of an import.
   OwningOpRef<ModuleOp> loadModule() {
     messages.codeForErrors = "MOE0150";
+    // A module need not use the dialects itself.
+    context.loadDialect<moe::MoeDialect>();
     auto module = parseSourceFile<ModuleOp>(options.input, &context);
     if (module && from == Phase::Import &&
         (failed(driver::prepareModule(*module, options.import.maxStepTokens)) ||

@@ -89,6 +89,11 @@ void Messages::add(Kind kind, llvm::StringRef text, llvm::StringRef location) {
   } else if (kind == Kind::Error) {
     message.code = codeForErrors;
   }
+  // Who gave a module wants to know where in it.
+  if (!codeForErrors.empty() && location.consume_front("loc(")) {
+    location.consume_back(")");
+    message.text = (location + ": " + message.text).str();
+  }
   report.messages.push_back(std::move(message));
 }
 

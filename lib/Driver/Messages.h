@@ -26,7 +26,8 @@ public:
            llvm::StringRef location = "");
   void add(const importer::Diagnostic &diagnostic);
 
-  /// The code of errors that come without one; empty: none.
+  /// While a user's module is judged: the code of errors that come without one.
+  /// Messages then begin with their place. Empty: no module is judged.
   std::string codeForErrors;
 
 private:

@@ -47,8 +47,11 @@ class Model:
         return Session(self, threads, context, step_tokens, sequences)
 
     def function(self, name=None, threads=0, step_tokens=0):
-        """A Function of an artifact that was compiled from a module; without a name, its first.
-        threads: 0 for one a CPU; step_tokens: the largest T of a call, 0 for the artifact's."""
+        """A Function of an artifact that was compiled from a module; the name may be left out
+        where there is one only. threads: 0 for one a CPU; step_tokens: the largest T of a call,
+        0 for the artifact's."""
+        if name is None and len(self.functions) != 1:
+            raise ValueError(f"which function? There are {', '.join(self.functions)}")
         return Function(self, name or self.functions[0], threads, step_tokens)
 
     def manifest(self):

@@ -35,6 +35,23 @@ TEST(ErrorTest, NullIsSuccess) {
   moec_sampler_destroy(nullptr);
   moec_tokenizer_destroy(nullptr);
   moec_decoder_destroy(nullptr);
+  moec_function_destroy(nullptr);
+}
+
+TEST(FunctionTest, TheStepOfAModelIsNone) {
+  FakeArtifact artifact;
+  Handle<moec_model> model = openModel(artifact);
+  moec_function *function = nullptr;
+  Handle<moec_error> error(
+      moec_function_create(model.get(), "step", nullptr, &function));
+  EXPECT_EQ(moec_error_code(error.get()), MOEC_E_ENTRY);
+  error.reset(moec_function_create(model.get(), "none", nullptr, &function));
+  EXPECT_EQ(moec_error_code(error.get()), MOEC_E_ENTRY);
+  error.reset(moec_function_create(nullptr, "step", nullptr, &function));
+  EXPECT_EQ(moec_error_code(error.get()), MOEC_E_ARGUMENT);
+  EXPECT_EQ(function, nullptr);
+  EXPECT_STREQ(moec_model_function_name(model.get(), 0), "step");
+  EXPECT_EQ(moec_model_function_name(model.get(), 1), nullptr);
 }
 
 TEST(ErrorTest, ExitCodesFollowFromCodes) {

@@ -1,0 +1,419 @@
+"""The architectures in examples/architectures/, compiled as a user would, against their formulas.
+
+Each oracle is written in f64 from the paper's equations, not from the module.
+"""
+
+import json
+import pathlib
+import subprocess
+
+import numpy as np
+import pytest
+
+from conftest import BUILD, SOURCE, read_safetensors
+
+import moec
+
+EXAMPLES = SOURCE / "examples" / "architectures"
+INPUTS = pathlib.Path(__file__).parent / "Inputs"
+HIDDEN, WIDTH, EXPERTS = 64, 32, 16
+TOKENS = 37
+DTYPES = {"float32": "F32", "int32": "I32", "float64": "F64"}
+
+
+def write_safetensors(path, tensors):
+    header, offset = {}, 0
+    for name, array in tensors.items():
+        header[name] = {"dtype": DTYPES[str(array.dtype)], "shape": list(array.shape),
+                        "data_offsets": [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    data = b"".join(array.tobytes() for array in tensors.values())
+    pathlib.Path(path).write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+class Random:
+    """Parameters and inputs, the same in every run."""
+
+    def __init__(self):
+        self.generator = np.random.default_rng(7)
+
+    def __call__(self, *shape, scale=None):
+        values = self.generator.standard_normal(shape)
+        return (values * (scale or shape[-1] ** -0.5)).astype(np.float32)
+
+    def experts(self, count=EXPERTS):
+        return {f"experts.{e}.{part}.weight": self(*shape) for e in range(count)
+                for part, shape in (("gate", (WIDTH, HIDDEN)), ("up", (WIDTH, HIDDEN)),
+                                    ("down", (HIDDEN, WIDTH)))}
+
+
+@pytest.fixture
+def build(tmp_path):
+    """build(module, params): the opened artifact of a module."""
+
+    def compile_module(module, params=None, *flags):
+        artifact = tmp_path / f"{pathlib.Path(module).stem}{''.join(flags)}.moec"
+        command = [str(BUILD / "bin" / "moec"), "-q", "compile", str(module), "-o", str(artifact)]
+        if params is not None:
+            write_safetensors(tmp_path / "params.safetensors", params)
+            command += ["--params", str(tmp_path / "params.safetensors")]
+        done = subprocess.run([*command, *flags], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return moec.Model(artifact)
+
+    return compile_module
+
+
+@pytest.fixture(params=[(), ("--fallback",)], ids=["kernels", "generic"])
+def lowering(request):
+    return request.param
+
+
+def wide(params):
+    return {name: value.astype(np.float64) for name, value in params.items()}
+
+
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def ffn(p, name, x):
+    up = silu(x @ p[f"{name}.gate.weight"].T) * (x @ p[f"{name}.up.weight"].T)
+    return up @ p[f"{name}.down.weight"].T
+
+
+def top(keys, k):
+    return np.argsort(-keys, axis=-1, kind="stable")[:, :k]
+
+
+def routed(p, x, logits, k):
+    """Softmax over all experts, top-k, not renormalised."""
+    weights, y = softmax(logits), np.zeros_like(x)
+    for t, chosen in enumerate(top(logits, k)):
+        for e in chosen:
+            y[t] += weights[t, e] * ffn(p, f"experts.{e}", x[t])
+    return y
+
+
+def assert_close(actual, expected, tolerance=5e-6):
+    """The relative error in the Frobenius norm."""
+    assert actual.shape == expected.shape
+    error = np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+    assert error <= tolerance, error
+
+
+def pieces(function, x, *cuts):
+    """What the function makes of the rows of x in several calls."""
+    return np.concatenate([function(part) for part in np.split(x, cuts)])
+
+
+def test_deepseek_moe(build, lowering):
+    random = Random()
+    params = random.experts() | {"router.weight": random(EXPERTS, HIDDEN)}
+    # Two shared experts of the routed ones' width, side by side: one of twice the width.
+    shared = [{f"shared.{part}.weight": random(*shape) for part, shape in
+               (("gate", (WIDTH, HIDDEN)), ("up", (WIDTH, HIDDEN)), ("down", (HIDDEN, WIDTH)))}
+              for _ in range(2)]
+    for name in shared[0]:
+        axis = 1 if "down" in name else 0
+        params[name] = np.concatenate([one[name] for one in shared], axis)
+    model = build(EXAMPLES / "deepseek_moe.mlir", params, *lowering)
+    layer, u, p = model.function(), random(TOKENS, HIDDEN, scale=1), wide(params)
+    separate = sum(ffn(wide(one), "shared", u.astype(np.float64)) for one in shared)
+    rest = routed(p, u.astype(np.float64), u @ p["router.weight"].T, 3) + u
+    h = layer(u)
+    assert_close(h, rest + separate)
+    # Leaving the shared experts out is no small change.
+    with pytest.raises(AssertionError):
+        assert_close(h, rest, 0.1)
+    assert pieces(layer, u, 1, 2, 20).tobytes() == h.tobytes()
+
+
+def test_chain_of_experts(build, lowering):
+    random = Random()
+    params = random.experts() | {f"router.{i}.weight": random(EXPERTS, HIDDEN, scale=0.5)
+                                 for i in range(2)}
+    model = build(EXAMPLES / "chain_of_experts.mlir", params, *lowering)
+    x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
+
+    def chain(*routers):
+        y = x.astype(np.float64)
+        for i in routers:
+            y = y + routed(p, y, y @ p[f"router.{i}.weight"].T, 4)
+        return y
+
+    layer = model.function("layer", threads=2)
+    y = layer(x)
+    assert_close(y, chain(0, 1), 1e-5)
+    # One router for both iterations is another model.
+    with pytest.raises(AssertionError):
+        assert_close(y, chain(0, 0), 1e-2)
+    assert pieces(layer, x, 5, 6).tobytes() == y.tobytes()
+    assert model.function("layer", threads=1)(x).tobytes() == y.tobytes()
+
+    # A chain of one is the ordinary layer, to the bit.
+    del params["router.1.weight"]
+    one = build(INPUTS / "chain_of_one.mlir", params, *lowering)
+    assert model.function("one_iteration")(x).tobytes() == one.function()(x).tobytes()
+
+
+def test_top_k_gating(build, lowering):
+    random = Random()
+    params = {f"experts.{e}.a": random(24, HIDDEN) for e in range(8)}
+    params |= {"beta1": random(8, HIDDEN), "beta0": random(8, scale=3)}
+    params["minus_beta0"] = -params["beta0"]
+    model = build(EXAMPLES / "top_k_gating.mlir", params, *lowering)
+    x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
+    affine = x.astype(np.float64) @ p["beta1"].T
+    chosen = top(affine, 3)
+    weights = softmax(np.take_along_axis(affine + p["beta0"], chosen, 1))
+    expected = np.array([sum(w * (p[f"experts.{e}.a"] @ x[t]) for w, e in zip(ws, es))
+                         for t, (ws, es) in enumerate(zip(weights, chosen))])
+    assert_close(model.function()(x), expected)
+    # beta_0 does not select: with it in the key, other experts are chosen.
+    assert (np.sort(top(affine + p["beta0"], 3)) != np.sort(chosen)).any()
+
+
+def test_top_k_regions(build):
+    """Ids flip exactly where the order of two logits does, on pairs that straddle a boundary."""
+    random = Random()
+    params = {f"experts.{e}.a": random(24, HIDDEN) for e in range(8)}
+    params |= {"beta1": random(8, HIDDEN), "beta0": np.zeros(8, np.float32),
+               "minus_beta0": np.zeros(8, np.float32)}
+    function = build(EXAMPLES / "top_k_gating.mlir", params).function()
+    p, x = wide(params), random(500, HIDDEN, scale=1).astype(np.float64)
+    ranked = np.argsort(-(x @ p["beta1"].T), kind="stable")
+    normal = p["beta1"][ranked[:, 2]] - p["beta1"][ranked[:, 3]]
+    gap = (normal * x).sum(1, keepdims=True) / (normal ** 2).sum(1, keepdims=True)
+    for side in (1e-3, -1e-3):
+        beside = (x - (gap - side) * normal).astype(np.float32)
+        affine = beside.astype(np.float64) @ p["beta1"].T
+        chosen = top(affine, 3)
+        weights = softmax(np.take_along_axis(affine, chosen, 1))
+        expected = np.array([sum(w * (p[f"experts.{e}.a"] @ beside[t]) for w, e in zip(ws, es))
+                             for t, (ws, es) in enumerate(zip(weights, chosen))])
+        # A wrong set changes its row by far more.
+        actual = function(beside)
+        rows = np.linalg.norm(actual - expected, axis=1) / np.linalg.norm(expected, axis=1)
+        assert rows.max() < 1e-4
+
+
+def test_sade(build, lowering):
+    random = Random()
+    params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
+    mixture = softmax(np.array([0.3, -1.0, 0.8])).astype(np.float32)
+    params["head.folded.weight"] = sum(
+        m * params[f"head.{i}.weight"].astype(np.float64) for i, m in enumerate(mixture)
+    ).astype(np.float32)
+    model = build(EXAMPLES / "sade.mlir", params, *lowering)
+    x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
+    columns = [np.full((TOKENS, 1), m, np.float32) for m in mixture]
+    mixed = model.function("mixed")(x, *columns)
+    assert_close(mixed, sum(m * (x @ p[f"head.{i}.weight"].T) for i, m in enumerate(mixture)))
+    assert np.abs(model.function("folded")(x) - mixed).max() <= 1e-5
+
+
+def test_hdee(build, lowering):
+    model = build(EXAMPLES / "hdee.mlir", None, *lowering)
+    mix, update = model.function("mix"), model.function("update")
+    generator = np.random.default_rng(3)
+    posterior = np.full((2, 3), np.log(1 / 3))  # of two sequences
+    state = [np.full((2, 1), np.log(np.float32(1 / 3)), np.float32) for _ in range(3)]
+    total = posterior.copy()
+    for _ in range(1000):
+        logits = generator.standard_normal((3, 2, 40)) * 2
+        given = np.log(softmax(logits)).astype(np.float32)
+        weights = softmax(total)
+        expected = sum(weights[:, e, None] * np.exp(given[e].astype(np.float64)) for e in range(3))
+        actual = mix(*given, *state)
+        np.testing.assert_allclose(actual, expected, rtol=2e-3, atol=1e-6)
+        token = generator.integers(40, size=2)
+        came = given[:, np.arange(2), token]
+        total += came.T
+        total -= total.max(1, keepdims=True)
+        state = update(*state, *[row[:, None].copy() for row in came])
+    actual = np.concatenate(state, 1)
+    assert np.abs(np.exp(actual).sum(1) - 1).max() <= 1e-6
+    np.testing.assert_allclose(np.exp(actual), softmax(total), atol=1e-5)
+    average = model.function("simple_avg")(*given)
+    np.testing.assert_allclose(average, given.astype(np.float64).mean(0), rtol=1e-6)
+
+
+def test_home(build, lowering):
+    random = Random()
+    params = {}
+    for name in ("shared.0", "shared.1", "task.0", "task.1"):
+        # The batch norm of an expert, folded: g (W x - mean) / sqrt(variance) + b.
+        weight, gain, mean = random(WIDTH, HIDDEN), 1 + random(WIDTH, scale=0.2), random(WIDTH)
+        params[f"{name}.weight"] = weight * gain[:, None]
+        params[f"{name}.bias"] = random(WIDTH) - gain * mean
+    for t in range(2):
+        params |= {f"task.{t}.feature.a": random(8, HIDDEN), f"task.{t}.feature.b": random(HIDDEN, 8),
+                   f"task.{t}.self": random(1, HIDDEN)}
+        params |= {f"task.{t}.gate.{e}": random(1, HIDDEN) for e in range(3)}
+    model = build(EXAMPLES / "home.mlir", params, *lowering)
+    v, p = random(TOKENS, HIDDEN, scale=1), wide(params)
+
+    def expert(name, x):
+        return silu(x @ p[f"{name}.weight"].T + p[f"{name}.bias"])
+
+    for t, actual in enumerate(model.function()(v)):
+        x = v * 2 * sigmoid(v @ p[f"task.{t}.feature.a"].T @ p[f"task.{t}.feature.b"].T)
+        own = expert(f"task.{t}", x) * sigmoid(v @ p[f"task.{t}.self"].T)
+        gate = softmax(np.concatenate([v @ p[f"task.{t}.gate.{e}"].T for e in range(3)], 1))
+        parts = [expert("shared.0", v), expert("shared.1", v), own]
+        assert_close(actual, sum(gate[:, e, None] * part for e, part in enumerate(parts)))
+
+
+def test_multimodn(build, lowering):
+    random, widths = Random(), (16, 24, 8)
+    params = {"state": random(32), "decoder.weight": random(4, 32)}
+    for i, width in enumerate(widths):
+        params |= {f"encoder.{i}.input": random(32, width), f"encoder.{i}.state": random(32, 32),
+                   f"encoder.{i}.bias": random(32)}
+    function = build(EXAMPLES / "multimodn.mlir", params, *lowering).function()
+    # Every pattern of presence, in one batch; what is missing is NaN.
+    patterns = np.array([[m >> i & 1 for i in range(3)] for m in range(8)], np.float32)
+    inputs = [random(8, width, scale=1) for width in widths]
+    p = wide(params)
+    expected = np.zeros((4, 8, 4))
+    for sample, pattern in enumerate(patterns):
+        state = p["state"]
+        expected[0, sample] = p["decoder.weight"] @ state
+        for i in range(3):
+            if pattern[i]:
+                state = np.maximum(p[f"encoder.{i}.input"] @ inputs[i][sample].astype(np.float64)
+                                   + p[f"encoder.{i}.state"] @ state + p[f"encoder.{i}.bias"], 0)
+            else:
+                inputs[i][sample] = np.nan
+            expected[i + 1, sample] = p["decoder.weight"] @ state
+    outputs = function(*inputs, *[patterns[:, i:i + 1].copy() for i in range(3)])
+    for actual, wanted in zip(outputs, expected):
+        assert_close(actual, wanted, 1e-6)
+    # A sample that lacks everything keeps the first state, to the bit.
+    assert all(output[0].tobytes() == outputs[0][0].tobytes() for output in outputs)
+
+
+# The interface of functions ---------------------------------------------------
+
+
+def test_signature_and_errors(build):
+    random = Random()
+    params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
+    params["head.folded.weight"] = random(40, HIDDEN)
+    model = build(EXAMPLES / "sade.mlir", params, "--max-step-tokens", "8")
+    assert model.functions == ["folded", "mixed"]
+    folded = model.function("folded")
+    assert folded.inputs == [("features", np.float32, (-1, HIDDEN))]
+    assert folded.outputs == [("logits", np.float32, (-1, 40))]
+    x = random(8, HIDDEN)
+    assert folded(features=x).tobytes() == folded(x).tobytes()
+    for wrong, message in ((x[:, :63], r"f32 \[8, 63\], expected f32 \[T, 64\]"),
+                           (x.astype(np.float64), "expected f32"),
+                           (x.astype(np.int32), r"i32 \[8, 64\], expected f32"),
+                           (x[0], r"f32 \[64\], expected"),
+                           (x[:0], "must be at least 1"),
+                           (np.zeros((9, HIDDEN), np.float32), "the limit is 8")):
+        with pytest.raises(moec.MoecError, match=message):
+            folded(wrong)
+    with pytest.raises(moec.MoecError, match="expected f32 .* with T = 8"):
+        model.function("mixed")(x, *[np.zeros((n, 1), np.float32) for n in (8, 7, 8)])
+    with pytest.raises(TypeError, match="takes features"):
+        folded(x, x)
+    with pytest.raises(moec.MoecError, match="no function \"none\", it has folded, mixed"):
+        model.function("none")
+    with pytest.raises(ValueError, match="There are folded, mixed"):
+        model.function()
+    with pytest.raises(moec.MoecError, match="no language model"):
+        model.session()
+
+
+def test_integers_are_checked(build, tmp_path):
+    module = tmp_path / "rows.mlir"
+    module.write_text("""
+      moe.recipes {
+        %0 = moe.load "table" : tensor<5x16xf32>
+        moe.define "table" role "embedding", %0 : tensor<5x16xf32>
+      }
+      func.func @rows(%i: tensor<?xi32> {moe.below = 5}) -> tensor<?x16xf32> {
+        %c0 = arith.constant 0 : index
+        %t = tensor.dim %i, %c0 : tensor<?xi32>
+        %e = tensor.empty(%t) : tensor<?x16xf32>
+        %w = moe.weight "table" : tensor<5x16xf32>
+        %y = nn.gather_rows ins(%w, %i : tensor<5x16xf32>, tensor<?xi32>) outs(%e : tensor<?x16xf32>)
+            -> tensor<?x16xf32>
+        return %y : tensor<?x16xf32>
+      }""")
+    table = Random()(5, 16)
+    rows = build(module, {"table": table}).function()
+    assert rows(np.array([4, 0, 4], np.int32)).tobytes() == table[[4, 0, 4]].tobytes()
+    for wrong in (5, -1):
+        with pytest.raises(moec.MoecError, match=f"element 1 is {wrong}, it must be from 0 to 4"):
+            rows(np.array([0, wrong], np.int32))
+
+
+def test_run_on_files(build, tmp_path):
+    random = Random()
+    params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
+    params["head.folded.weight"] = random(40, HIDDEN)
+    model, x = build(EXAMPLES / "sade.mlir", params), random(TOKENS, HIDDEN)
+    given, made = tmp_path / "in.safetensors", tmp_path / "out.safetensors"
+    write_safetensors(given, {"features": x})
+
+    def run(*flags):
+        command = [str(BUILD / "bin" / "moec"), "run", str(model.path), "--inputs", str(given),
+                   "--outputs", str(made), *flags]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    done = run("--function", "folded")
+    assert done.returncode == 0, done.stderr
+    assert read_safetensors(made)["logits"].tobytes() == model.function("folded")(x).tobytes()
+    done = run()
+    assert done.returncode == 2 and "MOE0206" in done.stderr
+    done = run("--function", "mixed")
+    assert done.returncode == 1 and "MOE0156" in done.stderr and "'mix0'" in done.stderr
+    write_safetensors(given, {"features": x.astype(np.float64)})
+    done = run("--function", "folded")
+    assert done.returncode == 1 and "of type F64, the function takes F32" in done.stderr
+
+
+WRONG = {
+    "MOE0150": "func.func @f(%x: tensor<?x4xf32>) -> tensor<?x4xf32> { return %y : tensor<?x4xf32> }",
+    "MOE0151": "func.func private @f(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {"
+               " return %x : tensor<?x4xf32> }",
+    "MOE0152": "func.func @f(%x: tensor<4x?xf32>) -> tensor<4x?xf32> {"
+               " return %x : tensor<4x?xf32> }",
+    "MOE0153": "func.func @f() -> tensor<4xf32> { %0 = moe.weight \"w\" : tensor<4xf32>"
+               " return %0 : tensor<4xf32> }",
+    "MOE0154": "moe.recipes { %0 = moe.load \"w\" : tensor<4xf32>\n moe.define \"w\" role \"other\","
+               " %0 : tensor<4xf32> } func.func @f() -> tensor<4xf32> {"
+               " %0 = moe.weight \"w\" : tensor<4xf32> return %0 : tensor<4xf32> }",
+    "MOE0155": "func.func @f(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {"
+               " %0 = tensor.cast %x : tensor<?x4xf32> to tensor<2x4xf32>"
+               " %1 = tensor.cast %0 : tensor<2x4xf32> to tensor<?x4xf32>"
+               " return %1 : tensor<?x4xf32> }",
+}
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_wrong_modules(code, tmp_path):
+    module = tmp_path / "wrong.mlir"
+    module.write_text(WRONG[code])
+    command = [str(BUILD / "bin" / "moec"), "compile", str(module), "-o", str(tmp_path / "x.moec")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and f"[{code}]" in done.stderr, done.stderr
+    # Said where, but for what the module as a whole lacks.
+    whole = code in ("MOE0151", "MOE0154")
+    assert whole or "wrong.mlir\":1:" in done.stderr, done.stderr
+    assert not (tmp_path / "x.moec").exists()
