@@ -8,6 +8,7 @@
 #include "lib/Driver/Handles.h"
 #include "lib/Weights/SafetensorsFile.h"
 #include "lib/Weights/SafetensorsWriter.h"
+#include "moec/Function.h"
 
 #include <cstring>
 #include <memory>

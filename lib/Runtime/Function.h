@@ -14,6 +14,7 @@
 #define MOEC_LIB_RUNTIME_FUNCTION_H
 
 #include "lib/Runtime/Session.h"
+#include "moec/Function.h"
 
 #include <span>
 

@@ -94,7 +94,7 @@ def ffn(p, name, x):
 
 
 def top(keys, k):
-    return np.argsort(-keys, axis=-1, kind="stable")[:, :k]
+    return np.argsort(-keys, axis=-1, kind="stable")[..., :k]
 
 
 def routed(p, x, logits, k):
@@ -303,6 +303,80 @@ def test_multimodn(build, lowering):
         assert_close(actual, wanted, 1e-6)
     # A sample that lacks everything keeps the first state, to the bit.
     assert all(output[0].tobytes() == outputs[0][0].tobytes() for output in outputs)
+
+
+def test_moge(build, lowering):
+    random = Random()
+    params = random.experts() | {"router.weight": random(EXPERTS, HIDDEN),
+                                 "router.scale": 1 + random(EXPERTS, scale=0.3)}
+    params |= {name.replace("experts.0", "shared"): random(*value.shape)
+               for name, value in random.experts(1).items()}
+    layer = build(EXAMPLES / "moge.mlir", params, *lowering).function()
+    x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
+    y, ids = layer(x)
+    scores = softmax(x @ p["router.weight"].T)
+    best = scores.reshape(TOKENS, 4, 4).argmax(2) + 4 * np.arange(4)
+    np.testing.assert_array_equal(np.sort(ids), best)
+    # Every group has one choice for each token, whatever the batch.
+    np.testing.assert_array_equal(np.bincount(ids.ravel() // 4, minlength=4), [TOKENS] * 4)
+    expected = ffn(p, "shared", x.astype(np.float64))
+    for t, chosen in enumerate(best):
+        for e in chosen:
+            weight = scores[t, e] * p["router.scale"][e]
+            expected[t] += weight * ffn(p, f"experts.{e}", x[t].astype(np.float64))
+    assert_close(y, expected)
+
+
+@pytest.mark.parametrize("images", [0.0, 0.4, 1.0])
+def test_moiie(build, lowering, images):
+    random = Random()
+    params = random.experts(8) | {"gates.weight": random(12, HIDDEN)}
+    layer = build(EXAMPLES / "moiie.mlir", params, *lowering).function()
+    tokens = 1000
+    x, p = random(tokens, HIDDEN, scale=1), wide(params)
+    modality = (random.generator.random(tokens) >= images).astype(np.int32)  # 1: language
+    y, ids = layer(x, modality)
+    expected = np.zeros((tokens, HIDDEN))
+    for kind, first in ((0, 0), (1, 2)):
+        gate = p["gates.weight"][6 * kind:6 * kind + 6]
+        for t in np.flatnonzero(modality == kind):
+            scores = softmax(gate @ x[t])
+            chosen = top(scores, 2)
+            assert set(ids[t]) == set(chosen + first)
+            for e in chosen:
+                expected[t] += scores[e] / scores[chosen].sum() * ffn(
+                    p, f"experts.{e + first}", x[t].astype(np.float64))
+    # Tokens never leave their modality's experts.
+    assert (ids[modality == 0] < 6).all() and (ids[modality == 1] >= 2).all()
+    assert_close(y, expected)
+
+
+def test_uni_moe(build, lowering):
+    random = Random()
+    params = random.experts(8) | {"router.weight": random(8, HIDDEN, scale=0.25)}
+    params |= {name.replace("experts.0", "shared"): random(*value.shape)
+               for name, value in random.experts(1).items()}
+    model = build(EXAMPLES / "uni_moe.mlir", params, *lowering)
+    x, p = random(300, HIDDEN, scale=1), wide(params)
+    scores = softmax(x @ p["router.weight"].T)
+    y, ids = model.function("dynamic")(x)
+    ordered = -np.sort(-scores)
+    count = np.minimum((np.cumsum(ordered, 1) < 0.7).sum(1) + 1, 4)
+    np.testing.assert_array_equal(np.bincount((ids >= 0).sum(1)), np.bincount(count))
+    assert len(set(count)) > 2
+    expected = ffn(p, "shared", x.astype(np.float64))
+    for t, chosen in enumerate(top(scores, 4)):
+        weights = scores[t, chosen[:count[t]]]
+        for e, weight in zip(chosen, weights / (weights.sum() + 1e-6)):
+            expected[t] += weight * ffn(p, f"experts.{e}", x[t].astype(np.float64))
+    assert_close(y, expected)
+    y, ids = model.function("fixed")(x)
+    expected = np.zeros_like(expected)
+    for t, chosen in enumerate(top(scores, 2)):
+        for e in chosen:
+            expected[t] += scores[t, e] / scores[t, chosen].sum() * ffn(
+                p, f"experts.{e}", x[t].astype(np.float64))
+    assert_close(y, expected)
 
 
 # The interface of functions ---------------------------------------------------
