@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Testing.h"
+#include "moec/Function.h"
 
 #include <dlfcn.h>
 #include <elf.h>
