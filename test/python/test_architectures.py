@@ -332,7 +332,7 @@ def test_moiie(build, lowering, images):
     random = Random()
     params = random.experts(8) | {"gates.weight": random(12, HIDDEN)}
     layer = build(EXAMPLES / "moiie.mlir", params, *lowering).function()
-    tokens = 1000
+    tokens = 500
     x, p = random(tokens, HIDDEN, scale=1), wide(params)
     modality = (random.generator.random(tokens) >= images).astype(np.int32)  # 1: language
     y, ids = layer(x, modality)

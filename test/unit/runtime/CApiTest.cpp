@@ -201,8 +201,8 @@ std::set<std::string> exportsOf(const std::string &path) {
 }
 
 TEST(SharedLibraryTest, ExportsTheHeadersAndNothingElse) {
-  std::string header = readFile(MOEC_HEADERS "Runtime.h") +
-                       readFile(MOEC_HEADERS "Function.h");
+  std::string header =
+      readFile(MOEC_HEADERS "Runtime.h") + readFile(MOEC_HEADERS "Function.h");
   std::set<std::string> declared;
   std::regex function("MOEC_API[^;(]*?\\b(moec_[a-z_]+)\\(");
   for (std::sregex_iterator it(header.begin(), header.end(), function), end;
