@@ -64,6 +64,7 @@ private:
   void addStep(std::span<const int32_t> ids, size_t at, size_t count,
                const float *logits, const std::string &domain);
   void countExperts(const std::string &domain);
+  void countExpert(std::vector<int64_t> &counts, int32_t id) const;
   void writeCounts() const;
   void print() const;
 
@@ -138,6 +139,18 @@ void Evaluation::addStep(std::span<const int32_t> ids, size_t at, size_t count,
   }
 }
 
+/// An id of -1 chooses nothing, for example beyond a capacity.
+void Evaluation::countExpert(std::vector<int64_t> &counts, int32_t id) const {
+  if (id == -1)
+    return;
+  if (id < 0 || id >= int64_t(counts.size()))
+    throw Failure{6, "MOE1601",
+                  options.artifact + ": a layer chose expert " +
+                      std::to_string(id) + ", but manifest.json has only " +
+                      std::to_string(counts.size()) + " experts per layer"};
+  ++counts[id];
+}
+
 void Evaluation::countExperts(const std::string &domain) {
   for (int32_t i = 0; i < model.info().moe_layer_count; ++i) {
     moec_view view = session.tap(model.expertsTap(i));
@@ -150,7 +163,7 @@ void Evaluation::countExperts(const std::string &domain) {
       std::vector<int64_t> &counts = layer[name];
       counts.resize(model.info().experts);
       for (int64_t j = 0; j < view.shape[0] * view.shape[1]; ++j)
-        ++counts[ids[j]];
+        countExpert(counts, ids[j]);
     }
   }
 }
