@@ -208,14 +208,27 @@ private:
   void writeFile(const std::string &path, llvm::StringRef text) {
     std::error_code code;
     llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_None);
-    if (!code)
-      file.os() << text;
-    if (!code && !file.os().has_error()) {
-      file.keep();
-      return;
-    }
-    file.os().clear_error();
-    error("[MOE0401] cannot write " + path + ": " + code.message());
+    if (code)
+      return cannotWrite(path, code);
+    file.os() << text;
+    // Only a stream without a buffer, or a closed one, knows all its errors.
+    if (path == "-")
+      file.os().flush();
+    else
+      file.os().close();
+    code = file.os().error();
+    file.os().clear_error(); // An error that is left ends the process.
+    if (code)
+      return cannotWrite(path, code);
+    file.keep();
+  }
+
+  void cannotWrite(const std::string &path, std::error_code code) {
+    if (path == "-")
+      return void(error("[MOE0404] cannot write to stdout: " + code.message()));
+    auto status = weights::Status::fromErrno("write " + path, code.value());
+    bool full = status.code() == weights::ErrorCode::NoSpace;
+    error((full ? "[MOE0402] " : "[MOE0401] ") + status.message());
   }
 
   void writeModule(ModuleOp module) {
