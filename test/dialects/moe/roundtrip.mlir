@@ -34,11 +34,11 @@ moe.recipes {
   // CHECK-NEXT: moe.define "k" role "experts", %[[Q]] : !moe.bank<3 x tensor<2x7x16xf32>>
   moe.define "k" role "experts", %q : !moe.bank<3 x tensor<2x7x16xf32>>
   // CHECK-NEXT: %[[S:.*]] = moe.load_bank "w" {stacked} : <3 x tensor<8x20xf8E4M3FN>>
-  %s = moe.load_bank "w" {stacked} : !moe.bank<3 x tensor<8x20xf8E4M3FN>>
+  %stack = moe.load_bank "w" {stacked} : !moe.bank<3 x tensor<8x20xf8E4M3FN>>
   // CHECK-NEXT: %[[O:.*]] = moe.load_bank "s.{expert}" {first = 4 : i64} : <3 x tensor<2x2xf32>>
   %o = moe.load_bank "s.{expert}" {first = 4} : !moe.bank<3 x tensor<2x2xf32>>
   // CHECK-NEXT: %[[D:.*]] = moe.dequantize %[[S]], %[[O]] {block = array<i64: 4, 16>} : !moe.bank<3 x tensor<8x20xf8E4M3FN>>, !moe.bank<3 x tensor<2x2xf32>> to !moe.bank<3 x tensor<8x20xbf16>>
-  %d = moe.dequantize %s, %o {block = array<i64: 4, 16>} : !moe.bank<3 x tensor<8x20xf8E4M3FN>>, !moe.bank<3 x tensor<2x2xf32>> to !moe.bank<3 x tensor<8x20xbf16>>
+  %d = moe.dequantize %stack, %o {block = array<i64: 4, 16>} : !moe.bank<3 x tensor<8x20xf8E4M3FN>>, !moe.bank<3 x tensor<2x2xf32>> to !moe.bank<3 x tensor<8x20xbf16>>
   // CHECK-NEXT: %[[H:.*]] = moe.slice %[[D]] {begin = 1 : i64, group = 2 : i64, size = 1 : i64} : !moe.bank<3 x tensor<8x20xbf16>> to !moe.bank<3 x tensor<4x20xbf16>>
   %h = moe.slice %d {begin = 1, size = 1, group = 2} : !moe.bank<3 x tensor<8x20xbf16>> to !moe.bank<3 x tensor<4x20xbf16>>
   // CHECK-NEXT: %[[X:.*]] = moe.transpose %[[H]] : !moe.bank<3 x tensor<4x20xbf16>> to !moe.bank<3 x tensor<20x4xbf16>>
