@@ -17,6 +17,13 @@ def _token_ids(ids):
     array = np.asarray(ids)
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"token ids must be integers, got {array.dtype}")
+    if array.ndim > 1:
+        raise ValueError(f"token ids must be of rank 1, got shape {array.shape}")
+    limits = np.iinfo(np.int32)
+    # The conversion would wrap; what fits but is no token the library refuses itself.
+    for value in (array.min(), array.max()) if array.size else ():
+        if not limits.min <= value <= limits.max:
+            raise ValueError(f"token ids must fit into 32 bits, got {value}")
     return np.ascontiguousarray(array, np.int32).reshape(-1)
 
 
