@@ -97,6 +97,17 @@ TEST(CompareTest, OtherExpertIsATieOnlyWithinTheMargin) {
   }
 }
 
+TEST(CompareTest, AnExpertFarBehindIsNoTieWhereOthersAreClose) {
+  // The best two logits are equal; the artifact goes to the third, or nowhere.
+  for (int32_t wrong : {2, -1, 3}) {
+    Recorded bad = artifact(0, {1, 2, 3});
+    bad.values["layers.0.experts"].ints[1] = wrong;
+    auto list = compare(reference(0), bad, true);
+    EXPECT_EQ(list[1].ties, 0) << wrong;
+    EXPECT_NE(list[1].mismatch, "") << wrong;
+  }
+}
+
 TEST(CompareTest, TokensAfterATieAreLeftOut) {
   // Token 1 went elsewhere; token 2 has attended to it.
   auto wide = compare(reference(0), artifact(0, {1, 7, 7}), false);
