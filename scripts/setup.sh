@@ -14,7 +14,7 @@ packages=(
   nlohmann-json3-dev libcli11-dev libgtest-dev libxxhash-dev libpcre2-dev libutf8proc-dev
   zlib1g-dev libzstd-dev
   # The tests. psutil lets lit stop a test that hangs; certificates are for pip.
-  python3 python3-venv python3-numpy python3-pytest python3-psutil ca-certificates
+  python3 python3-venv python3-numpy python3-pytest python3-pytest-xdist python3-psutil ca-certificates
 )
 
 fail() {

@@ -24,7 +24,7 @@ import xml.etree.ElementTree
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 # Seconds after which a runner counts as hanging.
-LIT_LIMIT, PYTEST_LIMIT, UNITTEST_LIMIT = 1500, 1200, 600
+LIT_LIMIT, PYTEST_LIMIT, UNITTEST_LIMIT = 1500, 1800, 600
 FUZZ_SECONDS = 5
 SHOWN_LINES = 120
 
@@ -193,6 +193,7 @@ def run_pytest(setting):
         report = pathlib.Path(scratch) / "report.xml"
         command = [setting.python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         command += [f"--rootdir={setting.source}", f"--junitxml={report}"]
+        command += [f"-n{setting.jobs}", "--dist=loadgroup"]
         command += ["-k", setting.pattern] if setting.pattern else []
         command += [str(folder) for folder in folders if folder.exists()]
         status, output = setting.run(command, PYTEST_LIMIT)

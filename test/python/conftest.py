@@ -48,6 +48,14 @@ def write_safetensors(path, tensors):
     path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(v.tobytes() for v in tensors.values()))
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of one model run in one process, which compiles it once."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        group = parameters.get("name", item.path.name)
+        item.add_marker(pytest.mark.xdist_group(str(group)))
+
+
 def tolerance(name):
     return TOLERANCES.get(name.split("-")[0], 2e-5)
 
