@@ -33,7 +33,7 @@ void readTensor(const TensorInfo &tensor, std::span<const std::byte> data) {
       data.subspan(tensor.begin, tensor.numBytes());
   std::vector<float> values(tensor.numElements());
   Status status = readFloats(tensor.dtype, bytes, values);
-  require(status.ok() == isFloatConvertible(tensor.dtype));
+  require(status.ok() == isFloatReadable(tensor.dtype));
 }
 
 void checkPromise(const Header &header, std::span<const std::byte> file) {
