@@ -46,9 +46,6 @@ private:
   Value load(Value memref, Value token, Value slot) {
     return memref::LoadOp::create(b, memref, ValueRange{token, slot});
   }
-  Value compare(Predicate predicate, Value lhs, Value rhs) {
-    return arith::CmpIOp::create(b, predicate, lhs, rhs);
-  }
   Value plus(Value value, Value condition) {
     Value one = arith::ExtUIOp::create(b, b.getI32Type(), condition);
     return arith::AddIOp::create(b, value, one);
@@ -92,8 +89,8 @@ void BatchStages::forScopes(Scope body) {
     Value next = b.add(token, one), sequence = stages.inputs.sequence;
     Value here = memref::LoadOp::create(b, sequence, token);
     Value there = memref::LoadOp::create(b, sequence, b.min(next, last));
-    Value ends = arith::OrIOp::create(b, compare(Predicate::eq, token, last),
-                                      compare(Predicate::ne, here, there));
+    Value ends = arith::OrIOp::create(b, b.compare(Predicate::eq, token, last),
+                                      b.compare(Predicate::ne, here, there));
     b.ifThen(ends, [&] { body(carried[0], next); });
     return Values{arith::SelectOp::create(b, ends, next, carried[0])};
   });
@@ -159,7 +156,8 @@ void BatchStages::forChoices(Value from, Value to, Value firstSlot,
                              Value endSlot, bool slotsFirst, Choice body) {
   auto visit = [&](Value token, Value slot) {
     Value id = load(rows.ids, token, slot);
-    b.ifThen(compare(Predicate::sge, id, b.i32(0)), [&] { body(token, slot); });
+    b.ifThen(b.compare(Predicate::sge, id, b.i32(0)),
+             [&] { body(token, slot); });
   };
   if (slotsFirst)
     return b.forLoop(firstSlot, endSlot, 1, [&](Value slot) {
@@ -193,7 +191,7 @@ void BatchStages::admitInOrder(Value from, Value to) {
         Value id = load(rows.ids, token, slot);
         Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
         Value room = memref::LoadOp::create(b, left, expert);
-        Value fits = compare(Predicate::sgt, room, b.i32(0));
+        Value fits = b.compare(Predicate::sgt, room, b.i32(0));
         Value less = arith::SubIOp::create(b, room, b.i32(1));
         memref::StoreOp::create(b, arith::SelectOp::create(b, fits, less, room),
                                 left, expert);
@@ -225,14 +223,14 @@ void BatchStages::findThresholds(Value from, Value to, Value firstSlot,
           Value id = load(rows.ids, token, slot);
           Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
           Value reaches =
-              compare(Predicate::uge, weightKey(token, slot), raised(expert));
+              b.compare(Predicate::uge, weightKey(token, slot), raised(expert));
           Value so = memref::LoadOp::create(b, count, expert);
           memref::StoreOp::create(b, plus(so, reaches), count, expert);
         });
     b.forLoop(zero, end, 1, [&](Value expert) {
       Value enough =
-          compare(Predicate::sge, memref::LoadOp::create(b, count, expert),
-                  memref::LoadOp::create(b, left, expert));
+          b.compare(Predicate::sge, memref::LoadOp::create(b, count, expert),
+                    memref::LoadOp::create(b, left, expert));
       Value at = memref::LoadOp::create(b, threshold, expert);
       memref::StoreOp::create(
           b, arith::SelectOp::create(b, enough, raised(expert), at), threshold,
@@ -253,16 +251,16 @@ void BatchStages::admitByWeight(Value from, Value to, Value firstSlot,
           Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
           Value least = memref::LoadOp::create(b, threshold, expert);
           Value key = weightKey(token, slot);
-          b.ifThen(compare(predicate, key, least), [&] {
+          b.ifThen(b.compare(predicate, key, least), [&] {
             Value room = memref::LoadOp::create(b, left, expert);
             Value less = arith::SubIOp::create(b, room, b.i32(1));
             if (predicate == Predicate::ugt) {
               memref::StoreOp::create(b, less, left, expert);
               return;
             }
-            Value fits =
-                arith::AndIOp::create(b, compare(Predicate::eq, key, least),
-                                      compare(Predicate::sgt, room, b.i32(0)));
+            Value fits = arith::AndIOp::create(
+                b, b.compare(Predicate::eq, key, least),
+                b.compare(Predicate::sgt, room, b.i32(0)));
             memref::StoreOp::create(
                 b, arith::SelectOp::create(b, fits, less, room), left, expert);
             keepIf(fits, id, token, slot);
@@ -305,9 +303,10 @@ Value BatchStages::columnThreshold(Value expert, Value from, Value to,
         Value reach =
             b.forLoop(from, to, 1, b.i32(0), [&](Value token, ValueRange so) {
               Value key = unsignedKey(load(rows.ids, token, expert));
-              return Values{plus(so[0], compare(Predicate::uge, key, raised))};
+              return Values{
+                  plus(so[0], b.compare(Predicate::uge, key, raised))};
             })[0];
-        Value enough = compare(Predicate::sge, reach, most);
+        Value enough = b.compare(Predicate::sge, reach, most);
         return Values{arith::SelectOp::create(b, enough, raised, carried[0])};
       })[0];
 }
@@ -320,7 +319,7 @@ void BatchStages::chooseTokens(Value expert) {
     Value above =
         b.forLoop(from, to, 1, b.i32(0), [&](Value token, ValueRange so) {
           Value key = unsignedKey(load(rows.ids, token, expert));
-          return Values{plus(so[0], compare(Predicate::ugt, key, least))};
+          return Values{plus(so[0], b.compare(Predicate::ugt, key, least))};
         })[0];
     b.forLoop(
         from, to, 1, ValueRange{arith::SubIOp::create(b, most, above)},
@@ -328,12 +327,12 @@ void BatchStages::chooseTokens(Value expert) {
           Value room = carried[0];
           Value key = unsignedKey(load(rows.ids, token, expert));
           Value isEqual =
-              arith::AndIOp::create(b, compare(Predicate::eq, key, least),
-                                    compare(Predicate::sgt, room, b.i32(0)));
+              arith::AndIOp::create(b, b.compare(Predicate::eq, key, least),
+                                    b.compare(Predicate::sgt, room, b.i32(0)));
           Value fits = arith::OrIOp::create(
-              b, isEqual, compare(Predicate::ugt, key, least));
+              b, isEqual, b.compare(Predicate::ugt, key, least));
           // 0 stands for an expert that the token must not have.
-          Value isOffered = compare(Predicate::ne, key, b.i32(0));
+          Value isOffered = b.compare(Predicate::ne, key, b.i32(0));
           keepIf(arith::AndIOp::create(b, fits, isOffered), id, token, expert);
           Value less = arith::SubIOp::create(b, room, b.i32(1));
           return Values{arith::SelectOp::create(b, isEqual, less, room)};

@@ -15,14 +15,6 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::moe;
 
-static constexpr double kMinusInfinity =
-    -std::numeric_limits<double>::infinity();
-
-static Value compare(VectorBuilder &b, arith::CmpIPredicate predicate,
-                     Value lhs, Value rhs) {
-  return arith::CmpIOp::create(b, predicate, lhs, rhs);
-}
-
 Value moec::integerTable(VectorBuilder &b, ArrayRef<int32_t> elements) {
   int64_t size = elements.size();
   Value buffer = memref::AllocaOp::create(
@@ -47,7 +39,7 @@ RoutingFinish::RoutingFinish(VectorBuilder &b, const RoutingStages &stages,
 /// Whether an id is that of an expert that weighs nothing.
 Value RoutingFinish::isNull(Value id) {
   int64_t first = stages.experts - stages.routing.getNullExperts();
-  return compare(b, arith::CmpIPredicate::sge, id, b.i32(first));
+  return b.compare(arith::CmpIPredicate::sge, id, b.i32(first));
 }
 
 /// Replaces the weights of all slots that hold an expert, and of the shared
@@ -57,7 +49,7 @@ void RoutingFinish::map(Value token, Map fn) {
     Value id = memref::LoadOp::create(b, rows.ids, ValueRange{token, slot});
     Value weight =
         memref::LoadOp::create(b, rows.weights, ValueRange{token, slot});
-    Value holds = compare(b, arith::CmpIPredicate::sge, id, b.i32(0));
+    Value holds = b.compare(arith::CmpIPredicate::sge, id, b.i32(0));
     Value next = arith::SelectOp::create(b, holds, fn(weight), b.f32(0.0));
     memref::StoreOp::create(b, next, rows.weights, ValueRange{token, slot});
   });
@@ -78,7 +70,7 @@ Value RoutingFinish::fold(Value token, double init, Fold fn) {
         Value id = memref::LoadOp::create(b, rows.ids, ValueRange{token, slot});
         Value weight =
             memref::LoadOp::create(b, rows.weights, ValueRange{token, slot});
-        Value holds = compare(b, arith::CmpIPredicate::sge, id, b.i32(0));
+        Value holds = b.compare(arith::CmpIPredicate::sge, id, b.i32(0));
         return {arith::SelectOp::create(b, holds, fn(carried[0], weight),
                                         carried[0])};
       })[0];
@@ -162,7 +154,7 @@ void RoutingFinish::scale(Value token) {
     return;
   b.forLoop(b.index(0), b.index(stages.k()), 1, [&](Value slot) {
     Value id = memref::LoadOp::create(b, rows.ids, ValueRange{token, slot});
-    Value holds = compare(b, arith::CmpIPredicate::sge, id, b.i32(0));
+    Value holds = b.compare(arith::CmpIPredicate::sge, id, b.i32(0));
     b.ifThen(holds, [&] {
       Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
       Value weight =
@@ -188,7 +180,7 @@ void RoutingFinish::rename(Value token) {
   Value first = b.index(0);
   b.forLoop(first, b.index(stages.k()), 1, [&](Value slot) {
     Value id = memref::LoadOp::create(b, rows.ids, ValueRange{token, slot});
-    Value holds = compare(b, arith::CmpIPredicate::sge, id, b.i32(0));
+    Value holds = b.compare(arith::CmpIPredicate::sge, id, b.i32(0));
     b.ifThen(holds, [&] {
       Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
       Value name = memref::LoadOp::create(b, alias, expert);
@@ -199,7 +191,7 @@ void RoutingFinish::rename(Value token) {
       b.forLoop(first, slot, 1, [&](Value earlier) {
         Value other =
             memref::LoadOp::create(b, rows.ids, ValueRange{token, earlier});
-        b.ifThen(compare(b, arith::CmpIPredicate::eq, other, name), [&] {
+        b.ifThen(b.compare(arith::CmpIPredicate::eq, other, name), [&] {
           Value sum = arith::AddFOp::create(
               b,
               memref::LoadOp::create(b, rows.weights,

@@ -9,7 +9,13 @@
 
 #include "passes/Routing.h"
 
+#include <limits>
+
 namespace moec {
+
+/// The key of an expert that is not to be chosen.
+inline constexpr double kMinusInfinity =
+    -std::numeric_limits<double>::infinity();
 
 /// The outputs of a choice of experts; `shared` may be null.
 struct RoutingRows {

@@ -29,19 +29,36 @@ constexpr uint64_t partBytes = uint64_t(1) << 18;
 
 uint64_t divideUp(uint64_t value, uint64_t by) { return (value + by - 1) / by; }
 
-struct LoadedRows final : Rows {
+/// The sum of a size of all inputs.
+uint64_t sumOf(const std::vector<RowsRef> &inputs, uint64_t Rows::*size) {
+  uint64_t sum = 0;
+  for (const RowsRef &input : inputs)
+    sum += *input.*size;
+  return sum;
+}
+
+/// What makes parts of rows as it makes whole ones.
+struct PartRows : Rows {
+  using Rows::Rows;
+
+  Status read(int64_t expert, uint64_t first, uint64_t count,
+              std::byte *out) const final {
+    return readPart(expert, first, count, 0, rowBytes, out);
+  }
+
+  Status readPart(int64_t expert, uint64_t first, uint64_t count,
+                  uint64_t firstByte, uint64_t bytes,
+                  std::byte *out) const override = 0;
+};
+
+struct LoadedRows final : PartRows {
   std::vector<Tensor> members;
   bool stacked;
 
   LoadedRows(std::vector<Tensor> members, bool stacked, uint64_t numRows,
              uint64_t rowBytes)
-      : Rows(numRows, rowBytes), members(std::move(members)), stacked(stacked) {
-  }
-
-  Status read(int64_t expert, uint64_t first, uint64_t count,
-              std::byte *out) const override {
-    return readPart(expert, first, count, 0, rowBytes, out);
-  }
+      : PartRows(numRows, rowBytes), members(std::move(members)),
+        stacked(stacked) {}
 
   Status readPart(int64_t expert, uint64_t first, uint64_t count,
                   uint64_t firstByte, uint64_t bytes,
@@ -63,18 +80,14 @@ struct LoadedRows final : Rows {
   }
 };
 
-struct CastRows final : Rows {
+struct CastRows final : PartRows {
   RowsRef input;
   DType from, to;
 
   CastRows(RowsRef input, DType from, DType to)
-      : Rows(input->numRows, input->rowBytes * bitWidth(to) / bitWidth(from)),
+      : PartRows(input->numRows,
+                 input->rowBytes * bitWidth(to) / bitWidth(from)),
         input(std::move(input)), from(from), to(to) {}
-
-  Status read(int64_t expert, uint64_t first, uint64_t count,
-              std::byte *out) const override {
-    return readPart(expert, first, count, 0, rowBytes, out);
-  }
 
   // By way of float, which holds every value of all three types exactly: the
   // result is rounded once.
@@ -99,15 +112,9 @@ struct CastRows final : Rows {
 struct ConcatRows final : Rows {
   std::vector<RowsRef> inputs;
 
-  static uint64_t sum(const std::vector<RowsRef> &inputs) {
-    uint64_t rows = 0;
-    for (const RowsRef &input : inputs)
-      rows += input->numRows;
-    return rows;
-  }
-
   explicit ConcatRows(std::vector<RowsRef> parts)
-      : Rows(sum(parts), parts.front()->rowBytes), inputs(std::move(parts)) {}
+      : Rows(sumOf(parts, &Rows::numRows), parts.front()->rowBytes),
+        inputs(std::move(parts)) {}
 
   Status read(int64_t expert, uint64_t first, uint64_t count,
               std::byte *out) const override {
@@ -131,15 +138,9 @@ struct ConcatRows final : Rows {
 struct BesideRows final : Rows {
   std::vector<RowsRef> inputs;
 
-  static uint64_t sum(const std::vector<RowsRef> &inputs) {
-    uint64_t bytes = 0;
-    for (const RowsRef &input : inputs)
-      bytes += input->rowBytes;
-    return bytes;
-  }
-
   explicit BesideRows(std::vector<RowsRef> parts)
-      : Rows(parts.front()->numRows, sum(parts)), inputs(std::move(parts)) {}
+      : Rows(parts.front()->numRows, sumOf(parts, &Rows::rowBytes)),
+        inputs(std::move(parts)) {}
 
   Status read(int64_t expert, uint64_t first, uint64_t count,
               std::byte *out) const override {
@@ -159,18 +160,13 @@ struct BesideRows final : Rows {
   }
 };
 
-struct SlicedRows final : Rows {
+struct SlicedRows final : PartRows {
   RowsRef input;
   uint64_t group, offset, size;
 
   SlicedRows(RowsRef from, uint64_t group, uint64_t begin, uint64_t size)
-      : Rows(from->numRows / group * size, from->rowBytes),
+      : PartRows(from->numRows / group * size, from->rowBytes),
         input(std::move(from)), group(group), offset(begin), size(size) {}
-
-  Status read(int64_t expert, uint64_t first, uint64_t count,
-              std::byte *out) const override {
-    return readPart(expert, first, count, 0, rowBytes, out);
-  }
 
   Status readPart(int64_t expert, uint64_t first, uint64_t count,
                   uint64_t firstByte, uint64_t bytes,

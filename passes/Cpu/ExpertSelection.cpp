@@ -31,8 +31,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/Sequence.h"
 
-#include <limits>
-
 using namespace mlir;
 using namespace moec;
 using namespace moec::moe;
@@ -41,9 +39,6 @@ using namespace moec::moe;
 /// the second beyond.
 static constexpr int64_t kUnrolled = 8;
 static constexpr int64_t kGroup = 4;
-
-static constexpr double kMinusInfinity =
-    -std::numeric_limits<double>::infinity();
 
 int64_t ExpertSelection::rowWidth(int64_t experts, int64_t lanes) {
   int64_t vectors = llvm::divideCeilSigned(experts, lanes);

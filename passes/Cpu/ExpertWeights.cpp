@@ -18,16 +18,8 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::moe;
 
-static constexpr double kMinusInfinity =
-    -std::numeric_limits<double>::infinity();
-
 static Value both(VectorBuilder &b, Value lhs, Value rhs) {
   return lhs ? arith::AndIOp::create(b, lhs, rhs).getResult() : rhs;
-}
-
-static Value compare(VectorBuilder &b, arith::CmpIPredicate predicate,
-                     Value lhs, Value rhs) {
-  return arith::CmpIOp::create(b, predicate, lhs, rhs);
 }
 
 //===----------------------------------------------------------------------===//
@@ -47,14 +39,14 @@ std::pair<Value, Value> ExpertSelection::firstLargest() {
         Value first = arith::IndexCastOp::create(b, b.getI32Type(), offset);
         Value index =
             arith::AddIOp::create(b, b.broadcast(first, b.lanes), lane);
-        Value isLarger = compare(b, arith::CmpIPredicate::sgt, key, carried[0]);
+        Value isLarger = b.compare(arith::CmpIPredicate::sgt, key, carried[0]);
         return Values{arith::MaxSIOp::create(b, key, carried[0]),
                       arith::SelectOp::create(b, isLarger, index, carried[1])};
       });
   Value largest =
       vector::ReductionOp::create(b, vector::CombiningKind::MAXSI, best[0]);
-  Value isLargest = compare(b, arith::CmpIPredicate::eq, best[0],
-                            b.broadcast(largest, b.lanes));
+  Value isLargest = b.compare(arith::CmpIPredicate::eq, best[0],
+                              b.broadcast(largest, b.lanes));
   Value indices = arith::SelectOp::create(
       b, isLargest, best[1], i32Splat(std::numeric_limits<int32_t>::max()));
   return {largest, vector::ReductionOp::create(b, vector::CombiningKind::MINSI,
@@ -92,12 +84,12 @@ Value ExpertSelection::isAllowed(Value found, Value largest, Value round,
   if (routing.is(Policy::Threshold)) {
     double threshold = routing.getThreshold().getValueAsDouble();
     Value key = math.integerKey(b.f32(threshold));
-    found = both(b, found, compare(b, arith::CmpIPredicate::sgt, largest, key));
+    found = both(b, found, b.compare(arith::CmpIPredicate::sgt, largest, key));
   }
   if (limit)
-    found = both(b, found, compare(b, arith::CmpIPredicate::slt, round, limit));
+    found = both(b, found, b.compare(arith::CmpIPredicate::slt, round, limit));
   if (!mass.empty()) {
-    Value isFirst = compare(b, arith::CmpIPredicate::eq, round, b.i32(0));
+    Value isFirst = b.compare(arith::CmpIPredicate::eq, round, b.i32(0));
     Value isBelow =
         arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, mass[0],
                               b.f32(routing.getThreshold().getValueAsDouble()));
@@ -131,7 +123,7 @@ void ExpertSelection::selectRounds(Value token) {
         Value found;
         if (stages.mayRunOut) {
           Value number = arith::IndexCastOp::create(b, b.getI32Type(), round);
-          found = compare(b, arith::CmpIPredicate::ne, largest, none);
+          found = b.compare(arith::CmpIPredicate::ne, largest, none);
           found = isAllowed(found, largest, number, limit, mass);
         }
         memref::StoreOp::create(b, none, keys, expert);
@@ -158,8 +150,8 @@ void ExpertSelection::closeGroup(Value expert) {
   Value count = arith::AddIOp::create(
       b, memref::LoadOp::create(b, taken, group), b.i32(1));
   memref::StoreOp::create(b, count, taken, group);
-  Value isFull = compare(b, arith::CmpIPredicate::eq, count,
-                         b.i32(routing.getGroupQuota()));
+  Value isFull = b.compare(arith::CmpIPredicate::eq, count,
+                           b.i32(routing.getGroupQuota()));
   b.ifThen(isFull, [&] {
     Value first = b.mul(group, size);
     for (Chunk chunk : chunksOf(size, b.lanes)) {
@@ -204,20 +196,20 @@ void ExpertSelection::selectFromTable(Value token) {
   const RoutingInputs &in = stages.inputs;
   int64_t size = cast<MemRefType>(in.table.getType()).getDimSize(0);
   Value tokenId = memref::LoadOp::create(b, in.tokenId, token);
-  Value isRow = compare(b, arith::CmpIPredicate::ult, tokenId, b.i32(size));
+  Value isRow = b.compare(arith::CmpIPredicate::ult, tokenId, b.i32(size));
   Value valid = arith::SelectOp::create(b, isRow, tokenId, b.i32(0));
   Value entry = arith::IndexCastOp::create(b, b.getIndexType(), valid);
   b.forLoop(b.index(0), b.index(stages.k()), 1, [&](Value slot) {
     Value id = memref::LoadOp::create(b, in.table, ValueRange{entry, slot});
-    Value isExpert = compare(b, arith::CmpIPredicate::ult, id, b.i32(experts));
+    Value isExpert = b.compare(arith::CmpIPredicate::ult, id, b.i32(experts));
     id = arith::SelectOp::create(b, isExpert, id, b.i32(0));
     Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
     Value found = both(b, isRow, isExpert);
     if (blocked)
       found =
           both(b, found,
-               compare(b, arith::CmpIPredicate::eq,
-                       memref::LoadOp::create(b, blocked, expert), b.i32(0)));
+               b.compare(arith::CmpIPredicate::eq,
+                         memref::LoadOp::create(b, blocked, expert), b.i32(0)));
     choose(slot, found, id, valueOf(expert));
   });
 }
@@ -227,8 +219,8 @@ void ExpertSelection::selectAll() {
   b.forLoop(b.index(0), b.index(experts), 1, [&](Value expert) {
     Value found;
     if (blocked)
-      found = compare(b, arith::CmpIPredicate::eq,
-                      memref::LoadOp::create(b, blocked, expert), b.i32(0));
+      found = b.compare(arith::CmpIPredicate::eq,
+                        memref::LoadOp::create(b, blocked, expert), b.i32(0));
     Value id = arith::IndexCastOp::create(b, b.getI32Type(), expert);
     choose(expert, found, id, valueOf(expert));
   });
@@ -255,8 +247,8 @@ Value ExpertSelection::holds(int64_t offset) {
   if (offset < space) {
     if (!stages.mayRunOut && offset + b.lanes <= stages.k())
       return Value();
-    return compare(b, arith::CmpIPredicate::sge,
-                   vectorAt(slots, b.index(offset)), i32Splat(0));
+    return b.compare(arith::CmpIPredicate::sge,
+                     vectorAt(slots, b.index(offset)), i32Splat(0));
   }
   SmallVector<bool> lanes;
   for (int64_t i = 0; i < b.lanes; ++i)
@@ -324,8 +316,8 @@ void ExpertSelection::dropNull(Values &vectors) {
     return;
   for (int64_t at = 0; at < stages.k(); at += b.lanes) {
     Value isReal =
-        compare(b, arith::CmpIPredicate::slt, vectorAt(slots, b.index(at)),
-                i32Splat(experts - routing.getNullExperts()));
+        b.compare(arith::CmpIPredicate::slt, vectorAt(slots, b.index(at)),
+                  i32Splat(experts - routing.getNullExperts()));
     Value &vector = vectors[at / b.lanes];
     vector =
         arith::SelectOp::create(b, isReal, vector, b.f32Splat(0.0, b.lanes));

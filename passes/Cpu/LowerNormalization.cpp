@@ -64,15 +64,6 @@ static Value sumOver(VectorBuilder &b, Value x, Value row, Value column,
   return b.tree(parts, plus);
 }
 
-/// 1 / sqrt(sum / size + eps).
-static Value inverseRoot(VectorBuilder &b, Value sum, int64_t size,
-                         const APFloat &eps) {
-  Value mean = arith::DivFOp::create(b, sum, b.f32(size));
-  Value root = math::SqrtOp::create(
-      b, arith::AddFOp::create(b, mean, b.f32(eps.convertToDouble())));
-  return arith::DivFOp::create(b, b.f32(1.0), root);
-}
-
 /// Normalises the elements of `row` from `column` on.
 static void normalise(VectorBuilder &b, nn::RmsNormOp op, Value row,
                       Value column) {
@@ -81,7 +72,7 @@ static void normalise(VectorBuilder &b, nn::RmsNormOp op, Value row,
   double offset = op.getOffset().convertToDouble();
   Value squares = sumOver(b, x, row, column, size,
                           [&](Value v, Value sum) { return b.fma(v, v, sum); });
-  Value inverse = inverseRoot(b, squares, size, op.getEps());
+  Value inverse = b.inverseRoot(squares, size, op.getEps());
   b.forChunks(size, kSums, [&](Value at, int64_t width) {
     Value place = b.add(column, at);
     Value v = b.load(x, {row, place}, width);
@@ -113,7 +104,7 @@ static void normalise(VectorBuilder &b, nn::LayerNormOp op, Value row,
     Value d = distance(v);
     return b.fma(d, d, sum);
   });
-  Value inverse = inverseRoot(b, squares, size, op.getEps());
+  Value inverse = b.inverseRoot(squares, size, op.getEps());
   b.forChunks(size, kSums, [&](Value at, int64_t width) {
     Value place = b.add(column, at);
     Value v = distance(b.load(x, {row, place}, width));

@@ -7,6 +7,7 @@
 #include "passes/Cpu/VectorBuilder.h"
 #include "dialects/Moe/Moe.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 #include "llvm/ADT/Sequence.h"
@@ -135,12 +136,29 @@ Value VectorBuilder::stackBuffer(ArrayRef<int64_t> shape) {
                                   getI64IntegerAttr(cacheLine));
 }
 
+Value VectorBuilder::compare(arith::CmpIPredicate predicate, Value lhs,
+                             Value rhs) {
+  return arith::CmpIOp::create(*this, predicate, lhs, rhs);
+}
+
+Value VectorBuilder::compare(arith::CmpFPredicate predicate, Value lhs,
+                             Value rhs) {
+  return arith::CmpFOp::create(*this, predicate, lhs, rhs);
+}
+
 //===----------------------------------------------------------------------===//
 // Arithmetic
 //===----------------------------------------------------------------------===//
 
 Value VectorBuilder::fma(Value a, Value b, Value c) {
   return vector::FMAOp::create(*this, a, b, c);
+}
+
+Value VectorBuilder::inverseRoot(Value sum, int64_t count, const APFloat &eps) {
+  Value mean = arith::DivFOp::create(*this, sum, f32(count));
+  Value root = math::SqrtOp::create(
+      *this, arith::AddFOp::create(*this, mean, f32(eps.convertToDouble())));
+  return arith::DivFOp::create(*this, f32(1.0), root);
 }
 
 Value VectorBuilder::larger(Value lhs, Value rhs) {

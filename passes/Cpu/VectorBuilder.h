@@ -69,6 +69,8 @@ public:
   void store(Value vector, Value memref, ValueRange indices);
   /// A vector in f32 as one of an element type that is stored.
   Value narrow(Value vector, mlir::Type element);
+  Value compare(mlir::arith::CmpIPredicate predicate, Value lhs, Value rhs);
+  Value compare(mlir::arith::CmpFPredicate predicate, Value lhs, Value rhs);
   /// A number stored as i32.
   Value loadIndex(Value memref, ValueRange indices);
   /// The size of a dimension, as a constant where it is static.
@@ -80,6 +82,8 @@ public:
   Value fma(Value a, Value b, Value c);
   /// The larger operand, `rhs` where they do not compare.
   Value larger(Value lhs, Value rhs);
+  /// 1 / sqrt(sum / count + eps).
+  Value inverseRoot(Value sum, int64_t count, const llvm::APFloat &eps);
 
   using Combine = llvm::function_ref<Value(Value, Value)>;
   /// All elements of all values combined, halves with halves; vectors of one

@@ -32,15 +32,6 @@ static void convert(VectorBuilder &b, Value from, Value to) {
   });
 }
 
-/// 1 / sqrt(sum / size + eps).
-static Value inverseRoot(VectorBuilder &b, Value sum, int64_t size,
-                         const APFloat &eps) {
-  Value mean = arith::DivFOp::create(b, sum, b.f32(size));
-  Value root =
-      math::SqrtOp::create(b, plus(b, mean, b.f32(eps.convertToDouble())));
-  return arith::DivFOp::create(b, b.f32(1.0), root);
-}
-
 /// Calls normalise(b, op, x, y, cell) for every chunk.
 template <typename Norm>
 static LogicalResult lowerNorm(
@@ -77,7 +68,7 @@ struct RmsNormToLinalg : OpRewritePattern<nn::RmsNormOp> {
     reduce(b, x, cell, [](VectorBuilder &in, Value sum, Value value) {
       return plus(in, sum, times(in, value, value));
     });
-    Value inverse = inverseRoot(b, get(b, cell), op.getSize(), op.getEps());
+    Value inverse = b.inverseRoot(get(b, cell), op.getSize(), op.getEps());
     Values ins{x};
     if (op.getWeight())
       ins.push_back(op.getWeight());
@@ -114,7 +105,7 @@ struct LayerNormToLinalg : OpRewritePattern<nn::LayerNormOp> {
       Value distance = arith::SubFOp::create(in, value, mean);
       return plus(in, sum, times(in, distance, distance));
     });
-    Value inverse = inverseRoot(b, get(b, cell), op.getSize(), op.getEps());
+    Value inverse = b.inverseRoot(get(b, cell), op.getSize(), op.getEps());
     Values ins{x};
     for (Value operand : {op.getWeight(), op.getBias()})
       if (operand)

@@ -18,9 +18,6 @@ using namespace moec::fallback;
 using moe::Policy;
 using moe::RoutingAttr;
 
-static constexpr double kMinusInfinity =
-    -std::numeric_limits<double>::infinity();
-
 namespace {
 /// The routing of one token after another.
 class TokenRouter {
@@ -64,12 +61,6 @@ private:
   }
   void store(Value value, Value memref, ValueRange at) {
     memref::StoreOp::create(b, value, memref, at);
-  }
-  Value compare(Predicate predicate, Value lhs, Value rhs) {
-    return arith::CmpIOp::create(b, predicate, lhs, rhs);
-  }
-  Value compare(arith::CmpFPredicate predicate, Value lhs, Value rhs) {
-    return arith::CmpFOp::create(b, predicate, lhs, rhs);
   }
   Value both(Value lhs, Value rhs) {
     return arith::AndIOp::create(b, lhs, rhs);
@@ -124,7 +115,7 @@ Value TokenRouter::isEligible(Value token, Value expert) {
   Value may = truth(true);
   auto also = [&](Value number) {
     Value zero = arith::ConstantOp::create(b, b.getZeroAttr(number.getType()));
-    may = both(may, compare(Predicate::ne, number, zero));
+    may = both(may, b.compare(Predicate::ne, number, zero));
   };
   if (in.eligible)
     also(load(in.eligible, {token, expert}));
@@ -132,7 +123,7 @@ Value TokenRouter::isEligible(Value token, Value expert) {
     return may;
   Value id = load(in.classId, token);
   int64_t classes = in.classMask.size() / stages.experts;
-  Value isClass = compare(Predicate::ult, id, b.i32(classes));
+  Value isClass = b.compare(Predicate::ult, id, b.i32(classes));
   Value row = b.mul(toIndex(select(isClass, id, b.i32(0))), stages.experts);
   also(load(classMask, b.add(row, expert)));
   return both(may, isClass);
@@ -208,7 +199,7 @@ Value TokenRouter::groupKey(Value group) {
       b.index(0), b.index(size), 1, ValueRange{least, least},
       [&](Value i, ValueRange carried) {
         Value key = load(keys, b.add(first, i));
-        Value wins = compare(arith::CmpFPredicate::OGT, key, carried[0]);
+        Value wins = b.compare(arith::CmpFPredicate::OGT, key, carried[0]);
         Value loser = select(wins, carried[0], key);
         return Values{b.larger(key, carried[0]), b.larger(loser, carried[1])};
       });
@@ -223,14 +214,15 @@ void TokenRouter::keepGroups() {
     Value key = load(groupKeys, group);
     Value rank = fold(groups, b.i32(0), [&](Value other, Value count) -> Value {
       Value theirs = load(groupKeys, other);
-      Value tie = both(compare(arith::CmpFPredicate::OEQ, theirs, key),
-                       compare(Predicate::slt, other, group));
+      Value tie = both(b.compare(arith::CmpFPredicate::OEQ, theirs, key),
+                       b.compare(Predicate::slt, other, group));
       Value wins = arith::OrIOp::create(
-          b, tie, compare(arith::CmpFPredicate::OGT, theirs, key));
+          b, tie, b.compare(arith::CmpFPredicate::OGT, theirs, key));
       return arith::AddIOp::create(
           b, count, arith::ExtUIOp::create(b, b.getI32Type(), wins));
     });
-    Value isOut = compare(Predicate::sge, rank, b.i32(routing.getGroupKeep()));
+    Value isOut =
+        b.compare(Predicate::sge, rank, b.i32(routing.getGroupKeep()));
     b.ifThen(isOut, [&] {
       each(size, [&](Value i) {
         store(b.f32(zero ? 0.0 : kMinusInfinity), keys,
@@ -249,11 +241,11 @@ void TokenRouter::keepGroups() {
 Value TokenRouter::best() {
   Value none = b.index(stages.experts);
   return fold(stages.experts, none, [&](Value expert, Value so) {
-    Value isNone = compare(Predicate::eq, so, none);
+    Value isNone = b.compare(Predicate::eq, so, none);
     // With none there is nothing to compare with: any place will do.
     Value place = select(isNone, expert, so);
-    Value isLarger = compare(arith::CmpFPredicate::OGT, load(keys, expert),
-                             load(keys, place));
+    Value isLarger = b.compare(arith::CmpFPredicate::OGT, load(keys, expert),
+                               load(keys, place));
     Value wins =
         both(load(open, expert), arith::OrIOp::create(b, isNone, isLarger));
     return select(wins, expert, so);
@@ -305,16 +297,16 @@ void TokenRouter::selectRounds(Value token) {
     limit = load(stages.inputs.tokenK, token);
   fold(stages.k(), b.f32(0.0), [&](Value round, Value mass) {
     Value expert = best();
-    Value found = both(compare(Predicate::ne, expert, none),
-                       compare(Predicate::slt, toI32(round), limit));
+    Value found = both(b.compare(Predicate::ne, expert, none),
+                       b.compare(Predicate::slt, toI32(round), limit));
     expert = select(found, expert, b.index(0));
     Value threshold = b.f32(RoutingAttr::valueOr(routing.getThreshold(), 0));
     if (routing.is(Policy::Threshold))
-      found = both(found, compare(arith::CmpFPredicate::OGT, load(keys, expert),
-                                  threshold));
+      found = both(found, b.compare(arith::CmpFPredicate::OGT,
+                                    load(keys, expert), threshold));
     if (stages.countsMass()) {
-      Value isFirst = compare(Predicate::eq, round, b.index(0));
-      Value isBelow = compare(arith::CmpFPredicate::OLT, mass, threshold);
+      Value isFirst = b.compare(Predicate::eq, round, b.index(0));
+      Value isBelow = b.compare(arith::CmpFPredicate::OLT, mass, threshold);
       found = both(found, arith::OrIOp::create(b, isFirst, isBelow));
       mass = plus(b, mass, load(masses, expert));
     }
@@ -325,7 +317,7 @@ void TokenRouter::selectRounds(Value token) {
     Value group = b.div(expert, size);
     Value count = arith::AddIOp::create(b, load(taken, group), b.i32(1));
     store(count, taken, group);
-    b.ifThen(compare(Predicate::eq, count, b.i32(routing.getGroupQuota())),
+    b.ifThen(b.compare(Predicate::eq, count, b.i32(routing.getGroupQuota())),
              [&] {
                each(size, [&](Value i) {
                  store(truth(false), open, b.add(b.mul(group, size), i));
@@ -338,11 +330,11 @@ void TokenRouter::selectRounds(Value token) {
 void TokenRouter::selectFromTable(Value token) {
   Value table = stages.inputs.table, id = load(stages.inputs.tokenId, token);
   int64_t size = cast<MemRefType>(table.getType()).getDimSize(0);
-  Value isRow = compare(Predicate::ult, id, b.i32(size));
+  Value isRow = b.compare(Predicate::ult, id, b.i32(size));
   Value entry = toIndex(select(isRow, id, b.i32(0)));
   each(stages.k(), [&](Value slot) {
     Value name = load(table, {entry, slot});
-    Value isExpert = compare(Predicate::ult, name, b.i32(stages.experts));
+    Value isExpert = b.compare(Predicate::ult, name, b.i32(stages.experts));
     Value expert = toIndex(select(isExpert, name, b.i32(0)));
     // An expert stays open: a table may name it twice.
     Value found = both(both(isRow, isExpert), load(open, expert));
