@@ -7,34 +7,15 @@
 #include "lib/Driver/PeakMemory.h"
 #include "lib/Driver/Console.h"
 
-#include <chrono>
+#include <algorithm>
 
 using namespace moec::driver;
 
-PeakMemory::PeakMemory() {
-  thread = std::thread([this] {
-    std::unique_lock lock(mutex);
-    do
-      look();
-    while (!wake.wait_for(lock, std::chrono::milliseconds(10),
-                          [this] { return over; }));
-  });
-}
+PeakMemory::PeakMemory()
+    : peak(anonymousBytes()),
+      ticker(mutex, std::chrono::milliseconds(10), [this] { look(); }) {}
 
-PeakMemory::~PeakMemory() {
-  {
-    std::lock_guard lock(mutex);
-    over = true;
-  }
-  wake.notify_one();
-  thread.join();
-}
-
-void PeakMemory::look() {
-  uint64_t now = anonymousBytes();
-  if (now > peak)
-    peak = now;
-}
+void PeakMemory::look() { peak = std::max(peak, anonymousBytes()); }
 
 uint64_t PeakMemory::bytes() {
   std::lock_guard lock(mutex);

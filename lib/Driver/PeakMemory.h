@@ -7,11 +7,9 @@
 #ifndef MOEC_LIB_DRIVER_PEAKMEMORY_H
 #define MOEC_LIB_DRIVER_PEAKMEMORY_H
 
-#include <atomic>
-#include <condition_variable>
+#include "lib/Driver/Ticker.h"
+
 #include <cstdint>
-#include <mutex>
-#include <thread>
 
 namespace moec::driver {
 
@@ -21,7 +19,6 @@ namespace moec::driver {
 class PeakMemory {
 public:
   PeakMemory();
-  ~PeakMemory();
 
   /// Up to now.
   uint64_t bytes();
@@ -29,11 +26,9 @@ public:
 private:
   void look();
 
-  std::atomic<uint64_t> peak = 0;
+  uint64_t peak = 0;
   std::mutex mutex;
-  std::condition_variable wake;
-  bool over = false;
-  std::thread thread;
+  Ticker ticker;
 };
 
 } // namespace moec::driver

@@ -18,17 +18,10 @@ static double seconds(std::chrono::steady_clock::duration time) {
 }
 
 Progress::Progress(std::FILE *stream, Style style)
-    : stream(stream), style(style) {
-  heart = std::thread([this] { beat(); });
-}
+    : stream(stream), style(style), heart(mutex, pause(), [this] { beat(); }) {}
 
 Progress::~Progress() {
-  {
-    std::lock_guard lock(mutex);
-    over = true;
-  }
-  wake.notify_one();
-  heart.join();
+  heart.stop();
   if (style == Style::Bar)
     std::fputs("\r\033[K", stream);
   std::fflush(stream);
@@ -50,12 +43,13 @@ void Progress::update(const std::string &newPhase, const std::string &newDetail,
     show();
 }
 
+std::chrono::milliseconds Progress::pause() const {
+  return style == Style::Bar ? 200ms : 5000ms;
+}
+
 void Progress::beat() {
-  auto pause = style == Style::Bar ? 200ms : 5000ms;
-  std::unique_lock lock(mutex);
-  while (!wake.wait_for(lock, pause, [this] { return over; }))
-    if (!phase.empty() && Clock::now() - lastShown >= pause / 2)
-      show();
+  if (!phase.empty() && Clock::now() - lastShown >= pause() / 2)
+    show();
 }
 
 double Progress::secondsLeft() const {

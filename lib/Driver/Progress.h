@@ -7,13 +7,11 @@
 #ifndef MOEC_LIB_DRIVER_PROGRESS_H
 #define MOEC_LIB_DRIVER_PROGRESS_H
 
-#include <chrono>
-#include <condition_variable>
+#include "lib/Driver/Ticker.h"
+
 #include <cstdint>
 #include <cstdio>
-#include <mutex>
 #include <string>
-#include <thread>
 
 namespace moec::driver {
 
@@ -33,6 +31,8 @@ public:
 private:
   using Clock = std::chrono::steady_clock;
 
+  /// How long nothing may be shown.
+  std::chrono::milliseconds pause() const;
   void beat();
   void show();
   std::string counted() const;
@@ -45,9 +45,7 @@ private:
   bool inBytes = false;
   Clock::time_point phaseBegin, lastShown;
   std::mutex mutex;
-  std::condition_variable wake;
-  bool over = false;
-  std::thread heart;
+  Ticker heart;
 };
 
 } // namespace moec::driver

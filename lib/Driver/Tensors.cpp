@@ -1,4 +1,4 @@
-//===- Tensors.cpp - Integers from safetensors files ----------------------===//
+//===- Tensors.cpp - Files of tensors, for the verbs ----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -11,6 +11,16 @@
 
 using namespace moec;
 using namespace moec::driver;
+
+void driver::require(const weights::Status &status, const std::string &path) {
+  using weights::ErrorCode;
+  if (status.ok())
+    return;
+  bool full = status.code() == ErrorCode::NoSpace ||
+              status.code() == ErrorCode::OutOfMemory;
+  throw Failure{full ? 4 : 1, full ? "MOE0402" : "MOE0130",
+                path + ": " + status.message()};
+}
 
 weights::SafetensorsFile driver::openTensors(const std::string &path) {
   auto file = weights::SafetensorsFile::open(path);

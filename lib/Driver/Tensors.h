@@ -1,4 +1,4 @@
-//===- Tensors.h - Integers from safetensors files --------------*- C++ -*-===//
+//===- Tensors.h - Files of tensors, for the verbs --------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -10,6 +10,10 @@
 #include "lib/Weights/SafetensorsFile.h"
 
 namespace moec::driver {
+
+/// Throws a Failure where reading or writing a file failed, a full disk with a
+/// code of its own.
+void require(const weights::Status &status, const std::string &path);
 
 weights::SafetensorsFile openTensors(const std::string &path);
 

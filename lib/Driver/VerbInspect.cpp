@@ -6,12 +6,12 @@
 
 #include "lib/Driver/Drawing.h"
 #include "lib/Driver/Handles.h"
+#include "lib/Driver/Tensors.h"
 #include "lib/Driver/Verbs.h"
 #include "lib/Import/Import.h"
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -130,13 +130,11 @@ static void writePage(const std::string &path, const std::string &text) {
   file.close();
   if (file)
     return;
-  bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-  std::string reason = std::strerror(errno);
+  auto status = weights::Status::fromErrno("be written", errno);
   std::error_code ignored;
   if (std::filesystem::is_regular_file(path, ignored))
     std::filesystem::remove(path, ignored);
-  throw Failure{full ? 4 : 1, full ? "MOE0402" : "MOE0130",
-                path + ": cannot be written: " + reason};
+  require(status, path);
 }
 
 static void drawCheckpoint(const InspectOptions &options,

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Driver/Handles.h"
+#include "lib/Driver/Tensors.h"
 #include "lib/Driver/VerbRunFunction.h"
 #include "lib/Driver/Verbs.h"
 #include "lib/Weights/SafetensorsWriter.h"
@@ -90,16 +91,6 @@ private:
   moec_generation outcome{};
 };
 } // namespace
-
-static void require(weights::Status status, const std::string &path) {
-  using weights::ErrorCode;
-  if (status.ok())
-    return;
-  bool full = status.code() == ErrorCode::NoSpace ||
-              status.code() == ErrorCode::OutOfMemory;
-  throw Failure{full ? 4 : 1, full ? "MOE0402" : "MOE0130",
-                path + ": " + status.message()};
-}
 
 static SafetensorsWriter createFile(const std::string &path,
                                     SafetensorsWriter::Declaration tensor) {

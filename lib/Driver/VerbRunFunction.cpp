@@ -6,6 +6,7 @@
 
 #include "lib/Driver/VerbRunFunction.h"
 #include "lib/Driver/Handles.h"
+#include "lib/Driver/Tensors.h"
 #include "lib/Weights/SafetensorsFile.h"
 #include "lib/Weights/SafetensorsWriter.h"
 #include "moec/Function.h"
@@ -37,16 +38,6 @@ static DType dtypeOf(moec_dtype dtype) {
     return DType::U8;
   }
   return DType::U8;
-}
-
-static void require(const weights::Status &status, const std::string &path) {
-  using weights::ErrorCode;
-  if (status.ok())
-    return;
-  bool full = status.code() == ErrorCode::NoSpace ||
-              status.code() == ErrorCode::OutOfMemory;
-  throw Failure{full ? 4 : 1, full ? "MOE0402" : "MOE0130",
-                path + ": " + status.message()};
 }
 
 namespace {
