@@ -8,7 +8,6 @@ outside them ends the process.
 
 import ctypes
 import functools
-import mmap
 import os
 import pathlib
 import re
@@ -18,6 +17,8 @@ import tempfile
 from typing import NamedTuple
 
 import numpy as np
+
+from guard_pages import Guarded
 
 LLVM = pathlib.Path(shutil.which("clang-22")).resolve().parent
 
@@ -101,38 +102,10 @@ def build(functions, machine, passes):
 
 # Buffers --------------------------------------------------------------------
 
-PAGE = mmap.PAGESIZE
-PROT_NONE = 0
-LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-class Guarded:
-    """Memory for an array that touches an inaccessible page: behind its end,
-    or, with `at_start`, before its beginning."""
-
-    def __init__(self, shape, dtype, at_start):
-        count = int(np.prod(shape))
-        size = count * np.dtype(dtype).itemsize
-        inner = max(1, -(-size // PAGE)) * PAGE
-        self.memory = mmap.mmap(-1, inner + 2 * PAGE)
-        begin = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-        for guard in (begin, begin + PAGE + inner):
-            status = LIBC.mprotect(
-                ctypes.c_void_p(guard), ctypes.c_size_t(PAGE), PROT_NONE
-            )
-            assert status == 0, os.strerror(ctypes.get_errno())
-        offset = PAGE if at_start else PAGE + inner - size
-        self.array = np.frombuffer(
-            self.memory, dtype=dtype, count=count, offset=offset
-        ).reshape(shape)
-
 
 def guarded(values, at_start=False):
     """A copy of an array in guarded memory."""
-    values = np.ascontiguousarray(values)
-    array = Guarded(values.shape, values.dtype, at_start).array
-    array[...] = values
-    return array
+    return Guarded(values, at_start).array
 
 
 def descriptor(array):

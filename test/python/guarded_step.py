@@ -10,24 +10,18 @@ page ends this process by a signal.
 
 import ctypes
 import json
-import mmap
 import pathlib
 import pickle
 import sys
 
 import numpy as np
 
-PAGE = mmap.PAGESIZE
+from guard_pages import Guarded
+
 BLOCK = 32
 NUMPY = {"f32": np.float32, "i32": np.int32}
 TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 PARALLEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-
-libc = ctypes.CDLL(None, use_errno=True)
-libc.mmap.restype = ctypes.c_void_p
-libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int,
-                      ctypes.c_int64]
-libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
 class Host(ctypes.Structure):
@@ -43,23 +37,10 @@ class Env(ctypes.Structure):
                 ("state", ctypes.c_void_p), ("block_table", ctypes.c_void_p)]
 
 
-class Guarded:
-    """Memory between two guard pages, at one of them."""
-
-    def __init__(self, data, side, writable=True, align=64):
-        size = data.nbytes
-        room = -(-max(size, 1) // PAGE) * PAGE
-        base = libc.mmap(None, room + 2 * PAGE, mmap.PROT_READ | mmap.PROT_WRITE,
-                         mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
-        assert base not in (None, ctypes.c_void_p(-1).value)
-        assert side == "before" or size % align == 0, (size, align)
-        self.address = base + PAGE + (room - size if side == "after" else 0)
-        ctypes.memmove(self.address, data.ctypes.data, size)
-        for place, count, mode in ((base, PAGE, 0), (base + PAGE + room, PAGE, 0),
-                                   (base + PAGE, room, 3 if writable else 1)):
-            assert libc.mprotect(place, count, mode) == 0
-        buffer = (ctypes.c_char * max(size, 1)).from_address(self.address)
-        self.array = np.frombuffer(buffer, np.uint8, size)
+def placed(values, side, writable=True, align=64):
+    """A copy in guarded memory, at the page of that side."""
+    assert side == "before" or values.nbytes % align == 0, (values.nbytes, align)
+    return Guarded(values, side == "before", writable)
 
 
 @PARALLEL
@@ -74,7 +55,7 @@ def tensors(named, declared, side, written):
     kept, list_ = [], (Tensor * len(declared))()
     for at, tensor in enumerate(declared):
         array = np.ascontiguousarray(named[tensor["name"]], NUMPY[tensor["dtype"]])
-        memory = Guarded(array, side, written, align=array.itemsize)
+        memory = placed(array, side, written, align=array.itemsize)
         shape = (ctypes.c_int64 * array.ndim)(*array.shape)
         list_[at] = Tensor(memory.address, ctypes.cast(shape, ctypes.POINTER(ctypes.c_int64)))
         kept.append((memory, shape))
@@ -93,19 +74,19 @@ def main():
     host = Host(None, parallel)
     # Sizes that are no multiple of the alignment end with bytes that nobody owns.
     weights = np.fromfile(artifact / manifest["weights"]["file"], np.uint8)
-    weights = Guarded(np.pad(weights, (0, -weights.size % 64)), side, writable=False)
+    weights = placed(np.pad(weights, (0, -weights.size % 64)), side, writable=False)
     for number, case in enumerate(pickle.loads(recorded.read_bytes())):
         pool = np.zeros(state["bytes"] + -state["bytes"] % 64, np.uint8)
-        pool = Guarded(pool, side)
+        pool = placed(pool, side)
         table = np.arange(limits["sequences"] * blocks, dtype=np.int32)
-        table = Guarded(table, side, writable=False, align=4)
+        table = placed(table, side, writable=False, align=4)
         count = {"T": sum(map(len, case["tokens"])), "S": len(case["tokens"]), "R": len(case["rows"])}
         offsets = np.cumsum([0] + [len(row) for row in case["tokens"]])
         inputs = {"ids": np.concatenate(case["tokens"]), "rows": case["rows"],
                   "positions": np.concatenate([np.arange(len(row)) for row in case["tokens"]]),
                   "seq_offsets": offsets, "slots": np.arange(count["S"])}
         size = entry["arena"]["const"] + sum(entry["arena"][name] * count[name] for name in "TSR")
-        arena = Guarded(np.full(size, 0xFF, np.uint8), side)
+        arena = placed(np.full(size, 0xFF, np.uint8), side)
         logits = np.full((count["R"], manifest["model"]["vocabulary"]), np.nan, np.float32)
         ins, kept_ins = tensors(inputs, entry["inputs"], side, written=False)
         outs, kept_outs = tensors({"logits": logits}, entry["outputs"], side, written=True)

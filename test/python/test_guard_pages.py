@@ -1,6 +1,7 @@
 """A whole step with guard pages around weights, arena, state, block table, inputs and outputs: generated code
 touches nothing else, and computes what the runtime computes, whatever the memory held before."""
 
+import os
 import pathlib
 import pickle
 import subprocess
@@ -11,6 +12,8 @@ import pytest
 from conftest import FIXTURES
 
 SCRIPT = pathlib.Path(__file__).with_name("guarded_step.py")
+# guard_pages.py is the numeric tests'.
+ENVIRONMENT = dict(os.environ, PYTHONPATH=str(SCRIPT.parents[1] / "numeric"))
 # Tokens of each sequence: one, odd numbers, a ragged mix, and as many as tiles and blocks have and more.
 LENGTHS = [[1], [3], [2, 1, 5], [17], [33, 1, 31], [64], [97]]
 
@@ -37,7 +40,7 @@ def test_step(compiled, tmp_path, name, dtype, side):
     recorded = tmp_path / "cases"
     recorded.write_bytes(pickle.dumps(list(cases(artifact))))
     done = subprocess.run([sys.executable, SCRIPT, artifact, recorded, side], capture_output=True,
-                          text=True)
+                          text=True, env=ENVIRONMENT)
     assert done.returncode == 0, (done.returncode, done.stderr)
 
 
@@ -49,5 +52,6 @@ def test_a_guard_page_ends_the_process(compiled, tmp_path, side, moved):
     recorded.write_bytes(pickle.dumps(list(cases(artifact))[:1]))
     script = tmp_path / "moved.py"
     script.write_text(SCRIPT.read_text().replace("arena.address", f"arena.address {moved}"))
-    done = subprocess.run([sys.executable, script, artifact, recorded, side], capture_output=True)
+    done = subprocess.run([sys.executable, script, artifact, recorded, side], capture_output=True,
+                          env=ENVIRONMENT)
     assert done.returncode == -11

@@ -9,7 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "test/fuzz/import/PlainHost.h"
+#include "test/fuzz/import/ConfigHost.h"
 
 using namespace moec::importer;
 using namespace moec::importer::test;

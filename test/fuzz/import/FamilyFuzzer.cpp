@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "test/fuzz/import/PlainHost.h"
+#include "test/fuzz/import/ConfigHost.h"
 
 using namespace moec::importer;
 using namespace moec::importer::test;
@@ -35,7 +35,7 @@ static void tryExpression(std::string_view text) {
   Diagnostics diagnostics;
   Family family;
   Config config(Json::object(), "config.json", family, diagnostics);
-  PlainHost host(config, diagnostics);
+  ConfigHost host(config, diagnostics);
   auto value = host.evaluator.evaluate(*expression, "fuzz");
   require(value.has_value() != diagnostics.hasErrors());
   if (value)

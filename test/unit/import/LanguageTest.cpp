@@ -9,7 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Import/Evaluator.h"
+#include "test/unit/import/PlainHost.h"
 
 #include <gtest/gtest.h>
 
@@ -18,22 +18,13 @@ using namespace moec::importer;
 namespace {
 
 /// Knows the variable `seven` and no objects.
-class PlainHost : public Host {
+class SevenHost : public test::PlainHost {
 public:
   bool variable(const std::string &name, std::optional<Datum> &value) override {
     if (name == "seven")
       value = int64_t(7);
     return name == "seven";
   }
-  bool hasFunction(std::string_view) const override { return false; }
-  std::optional<Datum> call(const std::string &, Arguments) override {
-    return std::nullopt;
-  }
-  std::optional<Datum> arithmetic(const std::string &, const Datum &,
-                                  const Datum &) override {
-    return std::nullopt;
-  }
-  std::optional<Datum> named(const Datum &value) override { return value; }
 };
 
 class LanguageTest : public testing::Test {
@@ -60,7 +51,7 @@ protected:
 
   /// The value as text, or the error.
   std::string run(const std::vector<std::string> &lines) {
-    PlainHost host;
+    SevenHost host;
     Diagnostics diagnostics;
     Evaluator evaluator(definitions, host, diagnostics);
     auto value = evaluator.run(body(lines), "test");

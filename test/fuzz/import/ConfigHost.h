@@ -1,4 +1,4 @@
-//===- PlainHost.h - A host of programs without models ----------*- C++ -*-===//
+//===- ConfigHost.h - A host of programs without models ---------*- C++ -*-===//
 //
 // Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -9,16 +9,17 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MOEC_TEST_FUZZ_IMPORT_PLAINHOST_H
-#define MOEC_TEST_FUZZ_IMPORT_PLAINHOST_H
+#ifndef MOEC_TEST_FUZZ_IMPORT_CONFIGHOST_H
+#define MOEC_TEST_FUZZ_IMPORT_CONFIGHOST_H
 
 #include "lib/Import/Config.h"
+#include "test/unit/import/PlainHost.h"
 
 namespace moec::importer::test {
 
-class PlainHost final : public Host {
+class ConfigHost final : public PlainHost {
 public:
-  PlainHost(Config &config, Diagnostics &diagnostics)
+  ConfigHost(Config &config, Diagnostics &diagnostics)
       : config(config),
         evaluator(config.family().definitions, *this, diagnostics) {}
 
@@ -28,15 +29,6 @@ public:
     value = config.get(name, evaluator);
     return true;
   }
-  bool hasFunction(std::string_view) const override { return false; }
-  std::optional<Datum> call(const std::string &, Arguments) override {
-    return std::nullopt;
-  }
-  std::optional<Datum> arithmetic(const std::string &, const Datum &,
-                                  const Datum &) override {
-    return std::nullopt;
-  }
-  std::optional<Datum> named(const Datum &value) override { return value; }
 
   Config &config;
   Evaluator evaluator;
@@ -50,7 +42,7 @@ inline void require(bool condition) {
 
 /// Evaluates everything that a family says about this configuration.
 inline void evaluateAll(Config &config, Diagnostics &diagnostics) {
-  PlainHost host(config, diagnostics);
+  ConfigHost host(config, diagnostics);
   auto check = [&](auto evaluate) {
     size_t before = diagnostics.numErrors();
     bool succeeded = evaluate().has_value();
@@ -70,4 +62,4 @@ inline void evaluateAll(Config &config, Diagnostics &diagnostics) {
 
 } // namespace moec::importer::test
 
-#endif // MOEC_TEST_FUZZ_IMPORT_PLAINHOST_H
+#endif // MOEC_TEST_FUZZ_IMPORT_CONFIGHOST_H
