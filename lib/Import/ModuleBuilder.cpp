@@ -183,38 +183,44 @@ std::optional<ModuleBuilder::Layer> ModuleBuilder::createLayer(int64_t index,
   body.count = tensor::DimOp::create(builder, loc(), body.block->getArgument(0),
                                      body.zero);
   frames.push_back(&body);
-  auto result = runLayer(func, body);
+  bool done = runLayer(func, body);
   frames.pop_back();
-  if (!result)
+  if (!done)
     return std::nullopt;
-  return Layer{func, std::move(body.arguments)};
+  Layer layer{func, std::move(body.arguments), {}};
+  for (const auto &each : body.passed)
+    layer.passed.push_back(each.first);
+  return layer;
 }
 
-std::optional<mlir::Value> ModuleBuilder::runLayer(func::FuncOp func,
-                                                   Frame &body) {
+bool ModuleBuilder::runLayer(func::FuncOp func, Frame &body) {
   auto value =
       evaluator.run(config.family().layer, config.family().file + ", layer",
                     {{"x", leaf(body.block->getArgument(0))}});
   if (!value)
-    return std::nullopt;
+    return false;
   RowsRef rows = rowsOf(*value);
   auto result = rows ? emit(rows) : std::nullopt;
-  Type type = func.getFunctionType().getResult(0);
-  if (!result || result->getType() != type) {
+  if (!result || result->getType() != func.getFunctionType().getResult(0)) {
     if (!rows || result)
       evaluator.fail("a layer must give rows like those that it got, not " +
                      std::string(importer::describe(*value)));
-    return std::nullopt;
+    return false;
   }
-  func::ReturnOp::create(builder, loc(), *result);
-  func.setFunctionType(
-      builder.getFunctionType(body.block->getArgumentTypes(), {type}));
+  SmallVector<mlir::Value> results{*result};
+  for (const auto &each : body.passed)
+    results.push_back(each.second);
+  func::ReturnOp::create(builder, loc(), results);
+  func.setFunctionType(builder.getFunctionType(body.block->getArgumentTypes(),
+                                               ValueRange(results).getTypes()));
   for (unsigned i = 0; i < kFixedArguments; ++i)
     setDims(func, i, "T");
   for (auto [i, argument] : llvm::enumerate(body.arguments))
-    if (argument.kind == ArgumentKind::Sequences)
+    if (argument.kind == ArgumentKind::Passed)
+      setDims(func, kFixedArguments + i, "T");
+    else if (argument.kind == ArgumentKind::Sequences)
       setDims(func, kFixedArguments + i, kInputs[argument.state].second);
-  return result;
+  return true;
 }
 
 /// An earlier layer that computes the same (of other weights), or the given
@@ -239,6 +245,9 @@ mlir::Value ModuleBuilder::callLayer(const Layer &layer, int64_t index,
   SmallVector<mlir::Value> operands{x, entry.positions, entry.tokenSlots};
   for (const LayerArgument &argument : layer.arguments)
     switch (argument.kind) {
+    case ArgumentKind::Passed:
+      operands.push_back(passed.at(argument.weight));
+      break;
     case ArgumentKind::Sequences:
       operands.push_back(entry.block->getArgument(argument.state));
       break;
@@ -254,6 +263,9 @@ mlir::Value ModuleBuilder::callLayer(const Layer &layer, int64_t index,
     }
   auto call = func::CallOp::create(builder, loc(), layer.func, operands);
   call->setAttr("layer", builder.getI64IntegerAttr(index));
+  for (auto [name, value] :
+       llvm::zip_equal(layer.passed, call.getResults().drop_front()))
+    passed[name] = value;
   return call.getResult(0);
 }
 

@@ -78,11 +78,11 @@ public:
   std::optional<Datum> named(const Datum &value) override;
 
 private:
-  enum class ArgumentKind { Sequences, Table, State, Weight };
+  enum class ArgumentKind { Passed, Sequences, Table, State, Weight };
   struct LayerArgument {
     ArgumentKind kind;
-    std::string weight;
-    int64_t state = 0; ///< Of sequences, the argument of the entry.
+    std::string weight; ///< Of Passed, the name that it was passed on under.
+    int64_t state = 0;  ///< Of sequences, the argument of the entry.
     mlir::Type type;
   };
   struct Frame {
@@ -96,9 +96,13 @@ private:
     std::map<std::string, mlir::Value> weights;
     /// Of a region: what its arguments behind the first stand for.
     llvm::SmallVector<mlir::Value> outer;
-    /// Of a layer: its arguments behind the fixed ones. What delimits sequences
-    /// comes first, then tables, then states, then weights.
+    /// Of a layer: its arguments behind the fixed ones. What earlier layers
+    /// passed on comes first, then what delimits sequences, then tables, then
+    /// states, then weights.
     llvm::SmallVector<LayerArgument> arguments;
+    /// Of a layer: what it got from earlier ones, and what it gives to later
+    /// ones.
+    std::map<std::string, mlir::Value> received, passed;
     /// Of the region of an expert.
     int64_t experts = 0, firstExpert = 0, expertsPerToken = 0;
     LayerSummary *summary = nullptr;
@@ -106,6 +110,8 @@ private:
   struct Layer {
     mlir::func::FuncOp func;
     llvm::SmallVector<LayerArgument> arguments;
+    /// The names of its results behind the first.
+    llvm::SmallVector<std::string> passed;
   };
   /// Of every layer: x, the positions and the slots of the tokens.
   static constexpr unsigned kFixedArguments = 3;
@@ -117,6 +123,8 @@ private:
   std::optional<Datum> embedding(Arguments arguments);
   std::optional<Datum> layers(Arguments arguments);
   std::optional<Datum> lastRows(Arguments arguments);
+  std::optional<Datum> passOn(Arguments arguments);
+  std::optional<Datum> passedOn(Arguments arguments);
   std::optional<Datum> linear(Arguments arguments);
   std::optional<Datum> rmsNorm(Arguments arguments);
   std::optional<Datum> layerNorm(Arguments arguments);
@@ -146,7 +154,7 @@ private:
   bool runModel(mlir::func::FuncOp entry);
   std::optional<mlir::Value> buildLayer(int64_t index, mlir::Value x);
   std::optional<Layer> createLayer(int64_t index, int64_t width);
-  std::optional<mlir::Value> runLayer(mlir::func::FuncOp func, Frame &frame);
+  bool runLayer(mlir::func::FuncOp func, Frame &frame);
   mlir::func::FuncOp shareLayer(mlir::func::FuncOp func);
   mlir::Value callLayer(const Layer &layer, int64_t index, mlir::Value x);
   bool checkTensors();
@@ -200,6 +208,8 @@ private:
   std::vector<Frame *> frames;
   std::optional<int64_t> currentLayer;
   std::vector<mlir::func::FuncOp> distinctLayers;
+  /// What the layers so far passed on, in the entry.
+  std::map<std::string, mlir::Value> passed;
   int64_t numStates = 0;
   /// By layer.
   std::map<int64_t, llvm::SmallVector<LayerArgument>> attentionStates;

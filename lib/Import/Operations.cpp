@@ -26,6 +26,8 @@ ModuleBuilder::builtins() {
       {"embedding", &ModuleBuilder::embedding},
       {"layers", &ModuleBuilder::layers},
       {"last_rows", &ModuleBuilder::lastRows},
+      {"pass_on", &ModuleBuilder::passOn},
+      {"passed_on", &ModuleBuilder::passedOn},
       {"linear", &ModuleBuilder::linear},
       {"rms_norm", &ModuleBuilder::rmsNorm},
       {"layer_norm", &ModuleBuilder::layerNorm},
@@ -145,6 +147,44 @@ std::optional<Datum> ModuleBuilder::lastRows(Arguments arguments) {
       nn::GatherRowsOp::create(builder, loc(), TypeRange{empty.getType()},
                                *rows, frame().wantedRows, empty);
   return leaf(gather->getResult(0));
+}
+
+//===----------------------------------------------------------------------===//
+// From layer to layer
+//===----------------------------------------------------------------------===//
+
+std::optional<Datum> ModuleBuilder::passOn(Arguments arguments) {
+  CallArguments a("pass_on", {"x", "name"}, std::move(arguments), evaluator);
+  RowsRef x = a.rows("x");
+  std::string name = a.text("name");
+  if (frame().kind != Frame::Kind::Layer)
+    a.fail("belongs into a layer");
+  else if (!a.failed() && frame().passed.count(name))
+    a.fail("passes on '" + name + "' a second time in one layer");
+  if (a.failed())
+    return std::nullopt;
+  auto rows = emit(x);
+  if (!rows)
+    return std::nullopt;
+  frame().passed[name] = *rows;
+  return leaf(*rows);
+}
+
+std::optional<Datum> ModuleBuilder::passedOn(Arguments arguments) {
+  CallArguments a("passed_on", {"name"}, std::move(arguments), evaluator);
+  std::string name = a.text("name");
+  if (frame().kind != Frame::Kind::Layer)
+    a.fail("belongs into a layer");
+  if (a.failed())
+    return std::nullopt;
+  auto known = passed.find(name);
+  if (known == passed.end())
+    return Null();
+  mlir::Value &value = frame().received[name];
+  if (!value)
+    value = layerArgument(
+        frame(), {ArgumentKind::Passed, name, 0, known->second.getType()});
+  return leaf(value);
 }
 
 std::optional<Datum> ModuleBuilder::tap(Arguments arguments) {

@@ -21,7 +21,7 @@ EXAMPLE = SOURCE / "examples" / "tiny-qwen3-moe"
 sys.path.insert(0, str(SOURCE / "python"))
 os.environ.setdefault("MOEC_LIBRARY", str(BUILD / "lib" / "libmoec.so.0"))
 
-NUMPY = {"F32": np.float32, "I32": np.int32, "I64": np.int64}
+DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
 
 
 def read_safetensors(path):
@@ -33,18 +33,20 @@ def read_safetensors(path):
     tensors = {}
     for name, entry in header.items():
         begin, end = (8 + size + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(data[begin:end], NUMPY[entry["dtype"]]).reshape(
+        tensors[name] = np.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(
             entry["shape"])
     return tensors
 
 
 def write_safetensors(path, tensors):
-    """Writes f32 tensors, by name."""
+    """Writes tensors, by name."""
     header, end = {}, 0
     for name, value in tensors.items():
-        header[name] = {"dtype": "F32", "shape": value.shape, "data_offsets": [end, end + value.nbytes]}
+        dtype = next(key for key, known in DTYPES.items() if known == value.dtype)
+        header[name] = {"dtype": dtype, "shape": value.shape, "data_offsets": [end, end + value.nbytes]}
         end += value.nbytes
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
     path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(v.tobytes() for v in tensors.values()))
 
 

@@ -3,14 +3,14 @@
 Each oracle is written in f64 from the paper's equations, not from the module.
 """
 
-import json
 import pathlib
 import subprocess
 
 import numpy as np
 import pytest
 
-from conftest import BUILD, SOURCE, read_safetensors
+from conftest import BUILD, SOURCE, read_safetensors, write_safetensors
+from formulas import relative_error, sigmoid, silu, softmax, top, wide
 
 import moec
 
@@ -18,19 +18,6 @@ EXAMPLES = SOURCE / "examples" / "architectures"
 INPUTS = pathlib.Path(__file__).parent / "Inputs"
 HIDDEN, WIDTH, EXPERTS = 64, 32, 16
 TOKENS = 37
-DTYPES = {"float32": "F32", "int32": "I32", "float64": "F64"}
-
-
-def write_safetensors(path, tensors):
-    header, offset = {}, 0
-    for name, array in tensors.items():
-        header[name] = {"dtype": DTYPES[str(array.dtype)], "shape": list(array.shape),
-                        "data_offsets": [offset, offset + array.nbytes]}
-        offset += array.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    data = b"".join(array.tobytes() for array in tensors.values())
-    pathlib.Path(path).write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
 class Random:
@@ -71,30 +58,9 @@ def lowering(request):
     return request.param
 
 
-def wide(params):
-    return {name: value.astype(np.float64) for name, value in params.items()}
-
-
-def silu(x):
-    return x / (1 + np.exp(-x))
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def softmax(x):
-    powers = np.exp(x - x.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
-
-
 def ffn(p, name, x):
     up = silu(x @ p[f"{name}.gate.weight"].T) * (x @ p[f"{name}.up.weight"].T)
     return up @ p[f"{name}.down.weight"].T
-
-
-def top(keys, k):
-    return np.argsort(-keys, axis=-1, kind="stable")[..., :k]
 
 
 def routed(p, x, logits, k):
@@ -107,9 +73,7 @@ def routed(p, x, logits, k):
 
 
 def assert_close(actual, expected, tolerance=5e-6):
-    """The relative error in the Frobenius norm."""
-    assert actual.shape == expected.shape
-    error = np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+    error = relative_error(actual, expected)
     assert error <= tolerance, error
 
 

@@ -7,6 +7,7 @@ import moec
 import numpy as np
 import pytest
 from conftest import write_safetensors
+from formulas import causal_attention, relative_error, rms, sigmoid, silu, top, turn, wide
 
 SIZES = dict(vocab_size=96, hidden_size=48, intermediate_size=80, num_hidden_layers=3,
              num_attention_heads=4, num_key_value_heads=2, head_dim=12, max_position_embeddings=128,
@@ -45,19 +46,11 @@ def random_tensors(c, rng):
     return {name: draw(name, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def rms(x, weight, eps):
-    return x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * weight
-
-
-def silu(x):
-    return x / (1 + np.exp(-x))
-
-
 class Oracle:
     """In f64; one sequence."""
 
     def __init__(self, config, tensors):
-        self.c, self.t = config, {name: value.astype(np.float64) for name, value in tensors.items()}
+        self.c, self.t = config, wide(tensors)
         self.chosen = {}
 
     def mlp(self, x, name):
@@ -66,12 +59,7 @@ class Oracle:
         return hidden @ t[name + "down_proj.weight"].T
 
     def turn(self, x):
-        dims = int(self.c["head_dim"] * self.c["partial_rotary_factor"])
-        frequency = self.c["rope_theta"] ** (-np.arange(0, dims, 2) / dims)
-        angle = np.arange(len(x))[:, None, None] * frequency
-        a, b = x[..., :dims // 2], x[..., dims // 2:dims]
-        return np.concatenate([a * np.cos(angle) - b * np.sin(angle), b * np.cos(angle) + a * np.sin(angle),
-                               x[..., dims:]], -1)
+        return turn(x, int(self.c["head_dim"] * self.c["partial_rotary_factor"]), self.c["rope_theta"])
 
     def attention(self, x, p):
         c, t = self.c, self.t
@@ -80,25 +68,20 @@ class Oracle:
         q, k, v = np.split(qkv, [heads, heads + kv], 1)
         q = self.turn(rms(q, t[p + "query_layernorm.weight"], c["rms_norm_eps"]))
         k = self.turn(rms(k, t[p + "key_layernorm.weight"], c["rms_norm_eps"]))
-        k, v = np.repeat(k, heads // kv, 1), np.repeat(v, heads // kv, 1)
-        scores = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(d)
-        scores[:, np.triu(np.ones((n, n), bool), 1)] = -np.inf
-        weights = np.exp(scores - scores.max(-1, keepdims=True))
-        weights /= weights.sum(-1, keepdims=True)
-        return np.einsum("hqk,khd->qhd", weights, v).reshape(n, -1) @ t[p + "dense.weight"].T
+        return causal_attention(q, k, v) @ t[p + "dense.weight"].T
 
     def sparse(self, x, p, layer):
         c = self.c
         y = self.mlp(x, p + "shared_experts.")
         self.chosen[layer] = []
         for i, row in enumerate(x):
-            score = 1 / (1 + np.exp(-(self.t[p + "gate.weight"] @ row)))
+            score = sigmoid(self.t[p + "gate.weight"] @ row)
             key = score + self.t[p + "gate.expert_bias"]
             groups = key.reshape(c["n_group"], -1)
-            kept = np.argsort(-np.sort(groups, 1)[:, -2:].sum(1), kind="stable")[:c["topk_group"]]
+            kept = top(np.sort(groups, 1)[:, -2:].sum(1), c["topk_group"])
             masked = np.full_like(groups, -np.inf)
             masked[kept] = groups[kept]
-            ids = np.argsort(-masked.ravel(), kind="stable")[:c["num_experts_per_tok"]]
+            ids = top(masked.ravel(), c["num_experts_per_tok"])
             weights = score[ids] / (score[ids].sum() + 1e-20) * c["routed_scaling_factor"]
             y[i] += sum(w * self.mlp(row, f"{p}experts.{e}.") for w, e in zip(weights, ids))
             self.chosen[layer].append(sorted(ids))
@@ -130,6 +113,6 @@ def test_equals_the_formulas(compiled, tmp_path, changes):
     session = model.session(threads=2)
     actual = session.step([(0, ids)], rows="all")
     expected = oracle.logits(ids)
-    assert np.linalg.norm(actual - expected) / np.linalg.norm(expected) <= 2e-5
+    assert relative_error(actual, expected) <= 2e-5
     for layer in model.moe_layers:
         assert np.array_equal(np.sort(session.tap(f"layers.{layer}.experts"), 1), oracle.chosen[layer])

@@ -168,6 +168,29 @@ TEST(ArchSpecTest, ReportsWhereAProgramIsWrong) {
                              code::valueOutOfRange));
 }
 
+// What a layer passes on is an argument of later ones, also past a layer that
+// has no part in it; the first has nothing to read.
+TEST(ArchSpecTest, RowsReachLaterLayers) {
+  Imported imported =
+      Program({{"add(x, before)", "x if before == null else x + before"},
+               {"prepare_v(v)", "pass_on(add(v, passed_on('v')), 'v') if layer "
+                                "% 2 == 0 else v"}})
+          .import();
+  ASSERT_TRUE(imported.module) << imported.messages();
+  // Layers 0 and 2; their calls too say what they give.
+  std::string passes = "-> (tensor<?x64xf32>, tensor<?x32xf32>)";
+  EXPECT_EQ(count(imported.text(), passes + " {"), 2u);
+  EXPECT_EQ(count(imported.text(), passes), 4u);
+  EXPECT_TRUE(Program({{"prepare_v(v)", "pass_on(v, 'v') + pass_on(v, 'v')"}})
+                  .failsWith({"passes on 'v' a second time in one layer"}));
+  EXPECT_TRUE(Program({{"prepare_v(v)", "pass_on(1, 'v')"}})
+                  .failsWith({"pass_on() needs rows of activations as 'x'"}));
+  EXPECT_TRUE(Program({{"expert(x)", "pass_on(x, 'v')"}})
+                  .failsWith({"pass_on() belongs into a layer"}));
+  EXPECT_TRUE(Program({{"expert(x)", "passed_on('v')"}})
+                  .failsWith({"passed_on() belongs into a layer"}));
+}
+
 TEST(ArchSpecTest, ReportsWrongExperts) {
   EXPECT_TRUE(Program({{"expert(x)", "linear(x, 'block_sparse_moe.one', 64)"}})
                   .failsWith({"'model.layers.0.block_sparse_moe.one.weight' of "

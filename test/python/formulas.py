@@ -1,0 +1,53 @@
+"""What the oracles of the end-to-end tests share: formulas in NumPy, of f64 as they are used."""
+
+import numpy as np
+
+
+def wide(tensors):
+    return {name: value.astype(np.float64) for name, value in tensors.items()}
+
+
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def top(keys, k):
+    """The k largest, the lowest index first among equals."""
+    return np.argsort(-keys, axis=-1, kind="stable")[..., :k]
+
+
+def rms(x, weight, eps):
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * weight
+
+
+def turn(x, dims, theta):
+    """The rotary embedding of the first `dims` elements of heads [T, heads, size]."""
+    frequency = theta ** (-np.arange(0, dims, 2) / dims)
+    angle = np.arange(len(x))[:, None, None] * frequency
+    a, b = x[..., :dims // 2], x[..., dims // 2:dims]
+    return np.concatenate([a * np.cos(angle) - b * np.sin(angle), b * np.cos(angle) + a * np.sin(angle),
+                           x[..., dims:]], -1)
+
+
+def causal_attention(q, k, v):
+    """Of one sequence: q [T, heads, size], k and v [T, key-value heads, size]."""
+    tokens, heads, size = q.shape
+    k, v = (np.repeat(each, heads // each.shape[1], 1) for each in (k, v))
+    scores = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(size)
+    scores[:, np.triu(np.ones((tokens, tokens), bool), 1)] = -np.inf
+    return np.einsum("hqk,khd->qhd", softmax(scores), v).reshape(tokens, -1)
+
+
+def relative_error(actual, expected):
+    """In the Frobenius norm."""
+    assert actual.shape == expected.shape
+    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
