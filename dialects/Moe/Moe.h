@@ -77,6 +77,26 @@ mlir::LogicalResult verifyMatrix(mlir::Operation *op, llvm::StringRef what,
 mlir::LogicalResult verifyOuts(mlir::Operation *op, mlir::OperandRange outs,
                                size_t number);
 
+/// Checks the operands and outputs (ids, weights, logits, and the weights of
+/// shared experts where there are any) of a router that is fused.
+mlir::LogicalResult verifyGate(mlir::Operation *op, mlir::Value x,
+                               mlir::Value weight, mlir::Value logitBias,
+                               moe::RoutingAttr routing,
+                               const moe::RoutingInputs &inputs,
+                               mlir::ValueRange outs);
+
+/// What a combine reads and writes.
+struct CombineParts {
+  mlir::Value rows, tokenRow, tokenSlot, weights, ids;
+  mlir::ValueRange locals, addends;
+  llvm::ArrayRef<int64_t> ranges;
+  mlir::Value y;
+};
+
+/// Checks the operands of a combine.
+mlir::LogicalResult verifyCombine(mlir::Operation *op,
+                                  const CombineParts &parts);
+
 /// Registers how the ops of both dialects bufferize (it lives here because one
 /// model serves both).
 void registerBufferization(mlir::DialectRegistry &registry);

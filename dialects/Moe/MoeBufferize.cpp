@@ -135,6 +135,7 @@ void moec::registerBufferization(DialectRegistry &registry) {
     SpreadOp::attachInterface<DpsModel<SpreadOp>>(*context);
     RowWeightsOp::attachInterface<DpsModel<RowWeightsOp>>(*context);
     CombineOp::attachInterface<DpsModel<CombineOp>>(*context);
+    CombineGateOp::attachInterface<DpsModel<CombineGateOp>>(*context);
     GroupedMatmulOp::attachInterface<DpsModel<GroupedMatmulOp>>(*context);
     TapOp::attachInterface<ReaderModel<TapOp>>(*context);
     WeightOp::attachInterface<WeightModel>(*context);
@@ -150,6 +151,7 @@ void moec::registerBufferization(DialectRegistry &registry) {
     AttentionOp::attachInterface<DpsModel<AttentionOp>>(*context);
     ShortConvOp::attachInterface<DpsModel<ShortConvOp>>(*context);
     GatedDeltaOp::attachInterface<DpsModel<GatedDeltaOp>>(*context);
+    PlacesOp::attachInterface<DpsModel<PlacesOp>>(*context);
     AppendOp::attachInterface<ReaderModel<AppendOp>>(*context);
   });
 }

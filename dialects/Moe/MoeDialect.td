@@ -131,6 +131,15 @@ def Moe_ExpertKind : Moe_Enum<"ExpertKind", "what an expert computes", [
   I32EnumAttrCase<"Identity", 2, "identity">,
   I32EnumAttrCase<"Zero", 3, "zero">]>;
 
+def Moe_Residual : Moe_Enum<"Residual", "what is added to an iteration's result", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"Inner", 1, "inner">,
+  I32EnumAttrCase<"Initial", 2, "initial">,
+  I32EnumAttrCase<"Outer", 3, "outer">]>;
+def Moe_ResidualAttr : EnumAttr<Moe_Dialect, Moe_Residual, "residual"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
 class Moe_Attr<string cppName, string attrMnemonic>
     : AttrDef<Moe_Dialect, cppName> {
   let mnemonic = attrMnemonic;

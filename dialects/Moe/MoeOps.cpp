@@ -36,6 +36,9 @@ void RowWeightsOp::getEffects(Effects &effects) {
 void CombineOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
 void ExpertsOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
 void SharedOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+void CombineGateOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+}
 void GroupedMatmulOp::getEffects(Effects &effects) {
   getDpsEffects(*this, effects);
 }
@@ -47,6 +50,26 @@ void TapOp::getEffects(Effects &effects) {
   if (isa<MemRefType>(getValue().getType()))
     effects.emplace_back(MemoryEffects::Read::get(), &getValueMutable());
 }
+
+SmallVector<Value> RoutingInputs::values() const {
+  SmallVector<Value> present;
+  for (Value value :
+       {bias, eligible, classId, tokenK, table, tokenId, expertScale, sequence})
+    if (value)
+      present.push_back(value);
+  return present;
+}
+
+template <typename OpTy> static RoutingInputs inputsOf(OpTy op) {
+  return {op.getBias(),        op.getEligible(), op.getClassId(),
+          op.getTokenK(),      op.getTable(),    op.getTokenId(),
+          op.getExpertScale(), op.getSequence(), op.getClassMaskAttr(),
+          op.getAliasAttr()};
+}
+
+RoutingInputs RouteOp::getInputs() { return inputsOf(*this); }
+RoutingInputs GateOp::getInputs() { return inputsOf(*this); }
+RoutingInputs CombineGateOp::getInputs() { return inputsOf(*this); }
 
 SmallVector<ExpertsOp::Range> ExpertsOp::rangeList() {
   SmallVector<Range> list;

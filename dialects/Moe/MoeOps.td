@@ -129,7 +129,7 @@ def Moe_PlanOp : Moe_ComputeOp<"plan"> {
   let description = [{
     A stable counting sort: pairs by expert, those of an expert by token. The ids `first` to `first + E` are those of the
     E experts that are planned for; of the ids behind them, there are `others`. Only planned ids make rows: not those of others, and
-    not -1, which is none.
+    not -1, which is none. With `open`, the others make rows of the last planned expert.
 
     ins: `ids` i32 [T, k]. outs:
     - `offsets` i32 [E + 1]: the rows of expert `first + e` are `offsets[e]` to `offsets[e + 1]`;
@@ -140,7 +140,7 @@ def Moe_PlanOp : Moe_ComputeOp<"plan"> {
   }];
   let arguments = (ins Moe_Shaped:$ids, Variadic<Moe_Shaped>:$outs,
                        DefaultValuedAttr<I64Attr, "0">:$first,
-                       DefaultValuedAttr<I64Attr, "0">:$others);
+                       DefaultValuedAttr<I64Attr, "0">:$others, UnitAttr:$open);
   let assemblyFormat = [{
     attr-dict `ins` `(` $ids `:` type($ids) `)` `outs` `(` $outs `:` type($outs) `)`
     (`->` type($results)^)?
@@ -326,7 +326,7 @@ def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
 }
 
 def Moe_YieldOp : Moe_Op<"yield", [Pure, ReturnLike, Terminator,
-    ParentOneOf<["ExpertsOp", "SharedOp", "GroupedMatmulOp"]>]> {
+    ParentOneOf<["ExpertsOp", "SharedOp", "IterateOp", "RecurseOp", "GroupedMatmulOp"]>]> {
   let summary = "what a region of this dialect returns";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
@@ -492,5 +492,7 @@ def Moe_DefineOp : Moe_Op<"define", [HasParent<"RecipesOp">]> {
   let arguments = (ins StrAttr:$name, Moe_Weights:$value, StrAttr:$role);
   let assemblyFormat = "$name `role` $role `,` $value attr-dict `:` type($value)";
 }
+
+include "dialects/Moe/MoeRepeat.td"
 
 #endif // MOEC_DIALECTS_MOE_MOEOPS

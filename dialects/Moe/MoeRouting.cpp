@@ -281,25 +281,6 @@ std::string RoutingAttr::inWords(const RoutingInputs &inputs) const {
 // The ops
 //===----------------------------------------------------------------------===//
 
-SmallVector<Value> RoutingInputs::values() const {
-  SmallVector<Value> present;
-  for (Value value :
-       {bias, eligible, classId, tokenK, table, tokenId, expertScale, sequence})
-    if (value)
-      present.push_back(value);
-  return present;
-}
-
-template <typename OpTy> static RoutingInputs inputsOf(OpTy op) {
-  return {op.getBias(),        op.getEligible(), op.getClassId(),
-          op.getTokenK(),      op.getTable(),    op.getTokenId(),
-          op.getExpertScale(), op.getSequence(), op.getClassMaskAttr(),
-          op.getAliasAttr()};
-}
-
-RoutingInputs RouteOp::getInputs() { return inputsOf(*this); }
-RoutingInputs GateOp::getInputs() { return inputsOf(*this); }
-
 void RouteOp::build(OpBuilder &builder, OperationState &state,
                     TypeRange results, Value logits, const RoutingInputs &in,
                     ValueRange outs, RoutingAttr routing) {
@@ -472,23 +453,30 @@ LogicalResult RouteOp::verify() {
                        shares ? getOuts()[2] : Value());
 }
 
+LogicalResult moec::verifyGate(Operation *op, Value x, Value weight,
+                               Value logitBias, RoutingAttr routing,
+                               const RoutingInputs &inputs, ValueRange outs) {
+  Type f32 = Float32Type::get(op->getContext());
+  if (failed(verifyShape(op, x, "x", {kAny, kAny})) ||
+      failed(verifyShape(op, outs[2], "logits", {kAny, kAny}, f32)))
+    return failure();
+  int64_t scored = dim(outs[2], 1);
+  auto type = cast<ShapedType>(weight.getType());
+  if (failed(verifyMatrix(op, "weight", weight, type.getShape(), scored,
+                          dim(x, 1))))
+    return failure();
+  if (logitBias &&
+      failed(verifyShape(op, logitBias, "logit_bias", {scored}, f32)))
+    return failure();
+  return verifyRouting(op, routing, inputs, outs[2], outs,
+                       routing.getSharedExperts() ? outs[3] : Value());
+}
+
 LogicalResult GateOp::verify() {
-  bool shares = getRouting().getSharedExperts();
   if (failed(verifyDps(*this)) ||
-      failed(verifyOuts(*this, getOuts(), shares ? 4 : 3)))
+      failed(verifyOuts(*this, getOuts(),
+                        getRouting().getSharedExperts() ? 4 : 3)))
     return failure();
-  Type f32 = Float32Type::get(getContext());
-  if (failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
-      failed(verifyShape(*this, getOuts()[2], "logits", {kAny, kAny}, f32)))
-    return failure();
-  int64_t scored = dim(getOuts()[2], 1);
-  auto weight = cast<ShapedType>(getWeight().getType());
-  if (failed(verifyMatrix(*this, "weight", getWeight(), weight.getShape(),
-                          scored, dim(getX(), 1))))
-    return failure();
-  if (getLogitBias() &&
-      failed(verifyShape(*this, getLogitBias(), "logit_bias", {scored}, f32)))
-    return failure();
-  return verifyRouting(*this, getRouting(), getInputs(), getOuts()[2],
-                       getOuts(), shares ? getOuts()[3] : Value());
+  return verifyGate(*this, getX(), getWeight(), getLogitBias(), getRouting(),
+                    getInputs(), getOuts());
 }

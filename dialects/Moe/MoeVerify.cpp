@@ -95,6 +95,8 @@ LogicalResult PlanOp::verify() {
   Type i32 = IntegerType::get(getContext(), 32);
   if (getFirst() < 0 || getOthers() < 0)
     return emitOpError("first and others must not be negative");
+  if (getOpen() && dim(getOuts()[0], 0) < 2)
+    return emitOpError("open needs an expert for the ids behind the last one");
   if (failed(verifyShape(*this, getIds(), "ids", {kAny, kAny}, i32)))
     return failure();
   int64_t k = dim(getIds(), 1);
@@ -155,32 +157,50 @@ LogicalResult RowWeightsOp::verify() {
                                        {kAny, k}, i32)));
 }
 
+LogicalResult moec::verifyCombine(Operation *op, const CombineParts &parts) {
+  Type i32 = IntegerType::get(op->getContext(), 32);
+  Type f32 = Float32Type::get(op->getContext());
+  if (failed(verifyShape(op, parts.rows, "rows", {kAny, kAny})) ||
+      failed(verifyShape(op, parts.weights, "weights", {kAny, kAny}, f32)))
+    return failure();
+  int64_t k = dim(parts.weights, 1), width = dim(parts.rows, 1);
+  if (failed(verifyShape(op, parts.tokenRow, "token_row", {kAny, k}, i32)) ||
+      failed(verifyShape(op, parts.tokenSlot, "token_slot", {kAny, k}, i32)))
+    return failure();
+  for (Value addend : parts.addends)
+    if (failed(verifyShape(op, addend, "addend", {kAny, width})))
+      return failure();
+  if (bool(parts.ids) != !parts.locals.empty() ||
+      parts.ranges.size() != 2 * parts.locals.size())
+    return op->emitOpError("locals need ids and two bounds of ids each, got ")
+           << parts.locals.size() << " locals and " << parts.ranges.size()
+           << " bounds";
+  if (parts.ids && failed(verifyShape(op, parts.ids, "ids", {kAny, k}, i32)))
+    return failure();
+  for (Value local : parts.locals)
+    if (failed(verifyShape(op, local, "local", {kAny, width})))
+      return failure();
+  return verifyShape(op, parts.y, "y", {kAny, width});
+}
+
 LogicalResult CombineOp::verify() {
   if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
     return failure();
-  Type i32 = IntegerType::get(getContext(), 32);
-  Type f32 = Float32Type::get(getContext());
-  if (failed(verifyShape(*this, getRows(), "rows", {kAny, kAny})) ||
-      failed(verifyShape(*this, getWeights(), "weights", {kAny, kAny}, f32)))
+  return verifyCombine(*this, {getRows(), getTokenRow(), getTokenSlot(),
+                               getWeights(), getIds(), getLocals(),
+                               getAddends(), getRanges(), getOuts()[0]});
+}
+
+LogicalResult CombineGateOp::verify() {
+  bool shares = getRouting().getSharedExperts();
+  if (failed(verifyDps(*this)) ||
+      failed(verifyOuts(*this, getOuts(), shares ? 5 : 4)) ||
+      failed(verifyCombine(*this, {getRows(), getTokenRow(), getTokenSlot(),
+                                   getRowWeights(), getRowIds(), getLocals(),
+                                   getAddends(), getRanges(), getOuts()[0]})))
     return failure();
-  int64_t k = dim(getWeights(), 1), width = dim(getRows(), 1);
-  if (failed(verifyShape(*this, getTokenRow(), "token_row", {kAny, k}, i32)) ||
-      failed(verifyShape(*this, getTokenSlot(), "token_slot", {kAny, k}, i32)))
-    return failure();
-  for (Value addend : getAddends())
-    if (failed(verifyShape(*this, addend, "addend", {kAny, width})))
-      return failure();
-  if (bool(getIds()) != !getLocals().empty() ||
-      getRanges().size() != 2 * getLocals().size())
-    return emitOpError("locals need ids and two bounds of ids each, got ")
-           << getLocals().size() << " locals and " << getRanges().size()
-           << " bounds";
-  if (getIds() && failed(verifyShape(*this, getIds(), "ids", {kAny, k}, i32)))
-    return failure();
-  for (Value local : getLocals())
-    if (failed(verifyShape(*this, local, "local", {kAny, width})))
-      return failure();
-  return verifyShape(*this, getOuts()[0], "y", {kAny, width});
+  return verifyGate(*this, getOuts()[0], getMatrix(), getLogitBias(),
+                    getRouting(), getInputs(), getOuts().drop_front());
 }
 
 /// Checks the arguments and the result of a region that stands for a

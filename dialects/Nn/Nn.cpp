@@ -140,6 +140,10 @@ void ShortConvOp::getEffects(Effects &effects) {
   getMixerEffects(*this, getStateMutable(), effects);
 }
 
+void PlacesOp::getEffects(Effects &effects) {
+  getMixerEffects(*this, getStateMutable(), effects);
+}
+
 void GatedDeltaOp::getEffects(Effects &effects) {
   getMixerEffects(*this, getStateMutable(), effects);
 }
@@ -256,10 +260,16 @@ LogicalResult JoinHeadsOp::verify() {
 
 LogicalResult GatherRowsOp::verify() {
   if (failed(verifyOneOut(*this)) ||
-      failed(verifyShape(*this, getIndices(), "indices", {kAny}, i32(*this))) ||
-      failed(verifyShape(*this, getOuts()[0], "output", {kAny, kAny})))
+      failed(verifyShape(*this, getIndices(), "indices", {kAny}, i32(*this))))
     return failure();
   auto table = cast<ShapedType>(getTable().getType());
+  if (table.getRank() == 1)
+    return success(succeeded(verifyShape(*this, getTable(), "table", {kAny},
+                                         i32(*this))) &&
+                   succeeded(verifyShape(*this, getOuts()[0], "output", {kAny},
+                                         i32(*this))));
+  if (failed(verifyShape(*this, getOuts()[0], "output", {kAny, kAny})))
+    return failure();
   if (table.getRank() == 2)
     return verifyShape(*this, getTable(), "table",
                        {kAny, dim(getOuts()[0], 1)});
@@ -374,6 +384,19 @@ LogicalResult ShortConvOp::verify() {
   if (failed(verifyRecurrent(*this, getState(), length - 1, channels)))
     return failure();
   return verifyShape(*this, getOuts()[0], "output", {kAny, channels});
+}
+
+LogicalResult PlacesOp::verify() {
+  if (failed(verifyOneOut(*this)) ||
+      failed(verifyShape(*this, getIds(), "ids", {kAny, 1}, i32(*this))) ||
+      failed(
+          verifySequences(*this, getPositions(), getSeqOffsets(), getSlots())))
+    return failure();
+  if (int64_t from = getFrom(); from < 0)
+    return emitOpError("from must not be negative, got ") << from;
+  if (failed(verifyRecurrent(*this, getState(), 1, 1)))
+    return failure();
+  return verifyShape(*this, getOuts()[0], "output", {kAny}, i32(*this));
 }
 
 int64_t GatedDeltaOp::columns(int64_t key, int64_t value) {

@@ -159,9 +159,9 @@ def Nn_GatherRowsOp : Nn_ComputeOp<"gather_rows"> {
   let summary = "rows of a table, widened to the output's element type";
   let description = [{
     `y[i] = table[indices[i]]`: token embeddings, and the choice of the rows whose logits are wanted. `table` may be the packed form of an
-    embedding [V, H] that is an output matrix too; `columns` is then H.
+    embedding [V, H] that is an output matrix too; `columns` is then H. A table may be a vector of i32 too, whose elements are taken.
 
-    ins: `table` [V, H], `indices` i32 [N]; outs: [N, H].
+    ins: `table` [V, H] or i32 [V], `indices` i32 [N], or more than N, of which the first N count; outs: [N, H] or i32 [N].
   }];
   let arguments = (ins Nn_Shaped:$table, Nn_Shaped:$indices, Variadic<Nn_Shaped>:$outs);
   let assemblyFormat = [{
@@ -238,6 +238,25 @@ class Nn_MixerOp<string mnemonic, list<Trait> traits = []>
   string batch = [{
     The tokens of sequence s, which are at consecutive positions of slot `slots[s]`, are the rows from `seq_offsets[s]` to
     `seq_offsets[s + 1]`. The state of a slot holds what its earlier positions left; it is updated.
+  }];
+}
+
+def Nn_PlacesOp : Nn_MixerOp<"places"> {
+  let summary = "the place of every token among those of its sequence that take part";
+  let description = [{
+    `y[t]` is the number of tokens of t's sequence in front of it, in this step and in earlier ones, whose id is at least `from`. Where keys and
+    values are stored of these tokens only, it is where those of t go; places ascend as positions do.
+    }] # batch # [{
+    ins: `ids` i32 [T, 1], `positions` i32 [T], `seq_offsets` i32 [S + 1], `slots` i32 [S]; outs: i32 [T]. State: the number of these tokens so
+    far, f32 [1, 1], exact below 2^24.
+  }];
+  let arguments = (ins Nn_Shaped:$ids, Nn_Shaped:$positions, Nn_Shaped:$seq_offsets, Nn_Shaped:$slots,
+                       Nn_RecurrentOperand:$state, Variadic<Nn_Shaped>:$outs,
+                       DefaultValuedAttr<I64Attr, "0">:$from);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $ids `,` $positions `,` $seq_offsets `,` $slots `:` type($ids) `,` type($positions) `,`
+    type($seq_offsets) `,` type($slots) `)` `state` `(` $state `:` type($state) `)` `outs` `(` $outs `:` type($outs) `)`
+    (`->` type($results)^)?
   }];
 }
 

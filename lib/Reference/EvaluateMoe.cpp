@@ -32,10 +32,10 @@ static LogicalResult report(Operation *op, const weights::Status &status) {
 // Choose
 //===----------------------------------------------------------------------===//
 
-/// Routes and sets all results but a gate's logits.
+/// Routes and sets all results from `first` on but a gate's logits.
 template <typename OpTy, typename Real>
 static LogicalResult routeInto(OpTy op, const Tensor<Real> &logits,
-                               Frame<Real> &frame) {
+                               Frame<Real> &frame, unsigned first = 0) {
   RoutingInputs inputs = op.getInputs();
   SmallVector<TensorRef<Real>> alive;
   auto operand = [&](Value value) -> const Tensor<Real> * {
@@ -69,9 +69,11 @@ static LogicalResult routeInto(OpTy op, const Tensor<Real> &logits,
       failed(setResult(op, last, op.getOuts()[last], std::move(chosen.shared),
                        frame)))
     return failure();
-  if (failed(setResult(op, 0, op.getOuts()[0], std::move(chosen.ids), frame)))
+  if (failed(setResult(op, first, op.getOuts()[first], std::move(chosen.ids),
+                       frame)))
     return failure();
-  return setResult(op, 1, op.getOuts()[1], std::move(chosen.weights), frame);
+  return setResult(op, first + 1, op.getOuts()[first + 1],
+                   std::move(chosen.weights), frame);
 }
 
 template <typename Real>
@@ -80,24 +82,32 @@ static LogicalResult evaluate(RouteOp op, Interpreter<Real> &,
   return routeInto(op, *frame.tensor(op.getLogits()), frame);
 }
 
-template <typename Real>
-static LogicalResult evaluate(GateOp op, Interpreter<Real> &,
-                              Frame<Real> &frame) {
-  TensorRef<Real> x = frame.tensor(op.getX());
-  int64_t experts = frame.tensor(op.getOuts()[2])->shape[1];
-  auto weight = frame.matrix(op, op.getWeight(), experts, x->width());
+/// Multiplies x by the router's matrix and routes; sets the results of a gate,
+/// which begin at `first`.
+template <typename OpTy, typename Real>
+static LogicalResult gateInto(OpTy op, const Tensor<Real> &x, Value matrix,
+                              Frame<Real> &frame, unsigned first) {
+  Value out = op.getOuts()[first + 2];
+  int64_t experts = frame.tensor(out)->shape[1];
+  auto weight = frame.matrix(op, matrix, experts, x.width());
   if (failed(weight))
     return failure();
-  Tensor<Real> logits = realTensor<Real>({x->rows(), experts});
-  product(*x, countUp(x->rows()), *weight, logits.reals.data());
+  Tensor<Real> logits = realTensor<Real>({x.rows(), experts});
+  product(x, countUp(x.rows()), *weight, logits.reals.data());
   if (op.getLogitBias()) {
     TensorRef<Real> bias = frame.tensor(op.getLogitBias());
     for (int64_t i = 0; i < logits.count(); ++i)
       logits.reals[i] += bias->reals[i % experts];
   }
-  if (failed(routeInto(op, logits, frame)))
+  if (failed(routeInto(op, logits, frame, first)))
     return failure();
-  return setResult(op, 2, op.getOuts()[2], std::move(logits), frame);
+  return setResult(op, first + 2, out, std::move(logits), frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(GateOp op, Interpreter<Real> &,
+                              Frame<Real> &frame) {
+  return gateInto(op, *frame.tensor(op.getX()), op.getWeight(), frame, 0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -112,7 +122,7 @@ static LogicalResult evaluate(PlanOp op, Interpreter<Real> &,
   int64_t first = op.getFirst();
   if (failed(report(op, checkIds(*ids, first + experts + op.getOthers()))))
     return failure();
-  Plan<Real> made = plan(*ids, first, experts);
+  Plan<Real> made = plan(*ids, first, experts, op.getOpen());
   Tensor<Real> *results[] = {&made.offsets, &made.active, &made.rowToken,
                              &made.tokenRow, &made.tokenSlot};
   for (auto [i, result] : llvm::enumerate(results))
@@ -200,22 +210,23 @@ static Tensor<Real> shared(const Tensor<Real> &local, const Tensor<Real> &ids,
 }
 
 template <typename Real>
-static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
-                              Frame<Real> &frame) {
+static FailureOr<Tensor<Real>> combined(Operation *op,
+                                        const CombineParts &parts,
+                                        bool unweighted, Frame<Real> &frame) {
   std::vector<TensorRef<Real>> held;
   std::vector<const Tensor<Real> *> addends;
-  TensorRef<Real> tokenRow = frame.tensor(op.getTokenRow());
-  TensorRef<Real> weights = frame.tensor(op.getWeights());
-  for (auto [i, local] : llvm::enumerate(op.getLocals())) {
+  TensorRef<Real> tokenRow = frame.tensor(parts.tokenRow);
+  TensorRef<Real> weights = frame.tensor(parts.weights);
+  for (auto [i, local] : llvm::enumerate(parts.locals)) {
     held.push_back(std::make_shared<Tensor<Real>>(
-        shared(*frame.tensor(local), *frame.tensor(op.getIds()), *weights,
-               op.getRanges()[2 * i], op.getRanges()[2 * i + 1])));
+        shared(*frame.tensor(local), *frame.tensor(parts.ids), *weights,
+               parts.ranges[2 * i], parts.ranges[2 * i + 1])));
     addends.push_back(held.back().get());
   }
-  if (op.getUnweighted())
+  if (unweighted)
     weights = std::make_shared<Tensor<Real>>(
         realTensor<Real>(weights->shape, Real(1)));
-  for (Value addend : op.getAddends()) {
+  for (Value addend : parts.addends) {
     held.push_back(frame.tensor(addend));
     addends.push_back(held.back().get());
     if (addends.back()->rows() != tokenRow->rows())
@@ -223,39 +234,44 @@ static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
              << toString(addends.back()->shape) << " to " << tokenRow->rows()
              << " tokens";
   }
-  auto result = combine(*frame.tensor(op.getRows()), *tokenRow,
-                        *frame.tensor(op.getTokenSlot()), *weights, addends);
+  auto result = combine(*frame.tensor(parts.rows), *tokenRow,
+                        *frame.tensor(parts.tokenSlot), *weights, addends);
   if (!result)
     return report(op, result.status());
-  return setResult(op, 0, op.getOuts()[0], std::move(*result), frame);
+  return std::move(*result);
+}
+
+template <typename Real>
+static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
+                              Frame<Real> &frame) {
+  auto y = combined(op,
+                    {op.getRows(), op.getTokenRow(), op.getTokenSlot(),
+                     op.getWeights(), op.getIds(), op.getLocals(),
+                     op.getAddends(), op.getRanges(), op.getOuts()[0]},
+                    op.getUnweighted(), frame);
+  if (failed(y))
+    return failure();
+  return setResult(op, 0, op.getOuts()[0], std::move(*y), frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(CombineGateOp op, Interpreter<Real> &,
+                              Frame<Real> &frame) {
+  auto y = combined(op,
+                    {op.getRows(), op.getTokenRow(), op.getTokenSlot(),
+                     op.getRowWeights(), op.getRowIds(), op.getLocals(),
+                     op.getAddends(), op.getRanges(), op.getOuts()[0]},
+                    op.getUnweighted(), frame);
+  if (failed(y) ||
+      failed(setResult(op, 0, op.getOuts()[0], std::move(*y), frame)))
+    return failure();
+  return gateInto(op, *frame.tensor(op->getResult(0)), op.getMatrix(), frame,
+                  1);
 }
 
 //===----------------------------------------------------------------------===//
 // Experts
 //===----------------------------------------------------------------------===//
-
-/// Runs a region that maps rows to rows.
-template <typename Real>
-static FailureOr<TensorRef<Real>>
-runRows(Operation *op, Block &body, Tensor<Real> rows,
-        std::vector<ValueOf<Real>> params, Interpreter<Real> &interpreter,
-        const Frame<Real> &outer) {
-  int64_t count = rows.rows();
-  Frame<Real> frame;
-  frame.layer = outer.layer;
-  frame.set(body.getArgument(0), std::move(rows));
-  for (auto [argument, param] :
-       llvm::zip_equal(body.getArguments().drop_front(), params))
-    frame.values[argument] = std::move(param);
-  auto yielded = interpreter.runBlock(body, frame);
-  if (failed(yielded))
-    return failure();
-  TensorRef<Real> result = std::get<TensorRef<Real>>(yielded->front());
-  if (result->rows() != count)
-    return op->emitOpError("region makes ")
-           << result->rows() << " rows of " << count;
-  return result;
-}
 
 /// The places (token and column of ids) where an expert was chosen.
 template <typename Real>
@@ -408,9 +424,11 @@ LogicalResult reference::evaluateMoe(Operation *op,
                                      Frame<Real> &frame) {
   if (isa<GroupedMatmulOp>(op))
     return evaluateGroupedMatmul(op, interpreter, frame);
+  if (isa<IterateOp, RecurseOp>(op))
+    return evaluateRepeat(op, interpreter, frame);
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case<RouteOp, GateOp, PlanOp, SpreadOp, RowWeightsOp, CombineOp,
-            ExpertsOp, SharedOp, WeightOp, TapOp>(
+            CombineGateOp, ExpertsOp, SharedOp, WeightOp, TapOp>(
           [&](auto typed) { return evaluate(typed, interpreter, frame); })
       .Default(noSemantics);
 }

@@ -76,11 +76,38 @@ static LogicalResult evaluate(JoinHeadsOp op, Frame<Real> &frame) {
                 joinHeads(parts, static_cast<int64_t>(op.getHeads())), frame);
 }
 
+/// Members of a vector of integers.
+template <typename Real>
+static weights::Result<Tensor<Real>>
+gatherMembers(const Tensor<Real> &table, const Tensor<Real> &indices) {
+  Tensor<Real> y = intTensor<Real>({indices.rows()}, 0);
+  for (int64_t i = 0; i < indices.rows(); ++i) {
+    int64_t index = indices.ints[i];
+    if (index < 0 || index >= table.rows())
+      return weights::Status::failure(weights::ErrorCode::InvalidArgument,
+                                      "index " + std::to_string(index) +
+                                          " is not below " +
+                                          std::to_string(table.rows()));
+    y.ints[i] = table.ints[index];
+  }
+  return y;
+}
+
 /// Rows of an embedding; a packed one does not say how many of its rows count,
 /// so all do.
 template <typename Real>
 static LogicalResult evaluate(GatherRowsOp op, Frame<Real> &frame) {
   auto type = cast<RankedTensorType>(op.getTable().getType());
+  Tensor<Real> indices = *frame.tensor(op.getIndices());
+  int64_t count = frame.tensor(op.getOuts()[0])->shape[0];
+  if (indices.rows() < count)
+    return op->emitOpError("has ")
+           << indices.rows() << " indices for " << count << " rows";
+  indices.shape = {count};
+  indices.ints.resize(count);
+  if (type.getRank() == 1)
+    return finish(op, op.getOuts()[0],
+                  gatherMembers(*frame.tensor(op.getTable()), indices), frame);
   int64_t columns = frame.tensor(op.getOuts()[0])->shape[1];
   int64_t rows = type.getDimSize(0);
   if (type.getRank() > 2)
@@ -90,8 +117,7 @@ static LogicalResult evaluate(GatherRowsOp op, Frame<Real> &frame) {
   auto table = frame.matrix(op, op.getTable(), rows, columns);
   if (failed(table))
     return failure();
-  return finish(op, op.getOuts()[0],
-                gatherRows(*table, *frame.tensor(op.getIndices())), frame);
+  return finish(op, op.getOuts()[0], gatherRows(*table, indices), frame);
 }
 
 template <typename Real>
@@ -177,6 +203,17 @@ static LogicalResult evaluate(GatedDeltaOp op, Frame<Real> &frame) {
 }
 
 template <typename Real>
+static LogicalResult evaluate(PlacesOp op, Frame<Real> &frame) {
+  if (!isa<RecurrentType>(op.getState().getType()))
+    return noSemantics(op);
+  return finish(
+      op, op.getOuts()[0],
+      places(*frame.recurrent(op.getState()), *frame.tensor(op.getIds()),
+             static_cast<int64_t>(op.getFrom()), sequencesOf(op, frame)),
+      frame);
+}
+
+template <typename Real>
 LogicalResult reference::evaluateNn(Operation *op,
                                     Interpreter<Real> &interpreter,
                                     Frame<Real> &frame) {
@@ -187,8 +224,8 @@ LogicalResult reference::evaluateNn(Operation *op,
   }
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case<RmsNormOp, LayerNormOp, RopeOp, JoinHeadsOp, GatherRowsOp,
-            TokenSlotsOp, AppendOp, AttentionOp, ShortConvOp, GatedDeltaOp>(
-          [&](auto typed) { return evaluate(typed, frame); })
+            TokenSlotsOp, AppendOp, AttentionOp, ShortConvOp, PlacesOp,
+            GatedDeltaOp>([&](auto typed) { return evaluate(typed, frame); })
       .Default(noSemantics);
 }
 

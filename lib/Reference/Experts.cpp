@@ -11,6 +11,8 @@
 
 #include "lib/Reference/Experts.h"
 
+#include <algorithm>
+
 using namespace moec;
 using namespace moec::reference;
 using weights::Result;
@@ -28,7 +30,7 @@ Status reference::checkIds(const Tensor<Real> &ids, int64_t experts) {
 
 template <typename Real>
 Plan<Real> reference::plan(const Tensor<Real> &ids, int64_t first,
-                           int64_t experts) {
+                           int64_t experts, bool open) {
   int64_t tokens = ids.shape[0], k = ids.shape[1];
   Plan<Real> plan{
       intTensor<Real>({experts + 1}, 0), intTensor<Real>({experts + 1}, -1),
@@ -40,7 +42,10 @@ Plan<Real> reference::plan(const Tensor<Real> &ids, int64_t first,
     plan.offsets.ints[e] = rows;
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t slot = 0; slot < k; ++slot) {
-        if (ids.ints[t * k + slot] != first + e)
+        int64_t id = ids.ints[t * k + slot];
+        if (open)
+          id = std::min(id, first + experts - 1);
+        if (id != first + e)
           continue;
         plan.tokenRow.ints[t * k + used[t]] = rows;
         plan.tokenSlot.ints[t * k + used[t]] = slot;
@@ -88,7 +93,7 @@ reference::combine(const Tensor<Real> &rows, const Tensor<Real> &tokenRow,
 #define INSTANTIATE(Real)                                                      \
   template Status reference::checkIds<Real>(const Tensor<Real> &, int64_t);    \
   template Plan<Real> reference::plan<Real>(const Tensor<Real> &, int64_t,     \
-                                            int64_t);                          \
+                                            int64_t, bool);                    \
   template Result<Tensor<Real>> reference::combine<Real>(                      \
       const Tensor<Real> &, const Tensor<Real> &, const Tensor<Real> &,        \
       const Tensor<Real> &, const std::vector<const Tensor<Real> *> &);

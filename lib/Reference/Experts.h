@@ -25,9 +25,11 @@ template <typename Real> struct Plan {
   Tensor<Real> offsets, active, rowToken, tokenRow, tokenSlot;
 };
 
-/// Of the ids from `first` on, so many; others make no rows.
+/// Of the ids from `first` on, so many; others make no rows or, `open`, count
+/// as the last of these.
 template <typename Real>
-Plan<Real> plan(const Tensor<Real> &ids, int64_t first, int64_t experts);
+Plan<Real> plan(const Tensor<Real> &ids, int64_t first, int64_t experts,
+                bool open = false);
 
 /// The weighted sum of the rows of each token, then the addends.
 template <typename Real>

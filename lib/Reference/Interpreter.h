@@ -100,6 +100,14 @@ mlir::LogicalResult setResult(mlir::Operation *op, unsigned result,
 
 mlir::LogicalResult noSemantics(mlir::Operation *op);
 
+/// Runs a region that maps rows, its first argument, to as many rows; the other
+/// arguments are `params`.
+template <typename Real>
+mlir::FailureOr<TensorRef<Real>>
+runRows(mlir::Operation *op, mlir::Block &body, Tensor<Real> rows,
+        std::vector<ValueOf<Real>> params, Interpreter<Real> &interpreter,
+        const Frame<Real> &outer);
+
 template <typename Real>
 mlir::LogicalResult evaluateMoe(mlir::Operation *op,
                                 Interpreter<Real> &interpreter,
@@ -108,6 +116,10 @@ template <typename Real>
 mlir::LogicalResult evaluateGroupedMatmul(mlir::Operation *op,
                                           Interpreter<Real> &interpreter,
                                           Frame<Real> &frame);
+template <typename Real>
+mlir::LogicalResult evaluateRepeat(mlir::Operation *op,
+                                   Interpreter<Real> &interpreter,
+                                   Frame<Real> &frame);
 template <typename Real>
 mlir::LogicalResult evaluateNn(mlir::Operation *op,
                                Interpreter<Real> &interpreter,

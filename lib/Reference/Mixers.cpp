@@ -115,7 +115,25 @@ reference::gatedDelta(Recurrent<Real> &state, const Tensor<Real> &q,
   return y;
 }
 
+template <typename Real>
+Result<Tensor<Real>> reference::places(Recurrent<Real> &state,
+                                       const Tensor<Real> &ids, int64_t from,
+                                       const Sequences<Real> &sequences) {
+  Tensor<Real> y = intTensor<Real>({ids.rows()}, 0);
+  auto body = [&](int64_t t, Real *count) {
+    y.ints[t] = static_cast<int32_t>(*count);
+    *count += ids.ints[t] >= from;
+  };
+  Status status = forTokens(state, 1, ids.rows(), sequences, body);
+  if (!status.ok())
+    return status;
+  return y;
+}
+
 #define INSTANTIATE(Real)                                                      \
+  template Result<Tensor<Real>> reference::places<Real>(                       \
+      Recurrent<Real> &, const Tensor<Real> &, int64_t,                        \
+      const Sequences<Real> &);                                                \
   template Result<Tensor<Real>> reference::shortConv<Real>(                    \
       Recurrent<Real> &, const Tensor<Real> &, const Tensor<Real> &,           \
       const Tensor<Real> *, const Sequences<Real> &);                          \

@@ -50,6 +50,12 @@ gatedDelta(Recurrent<Real> &state, const Tensor<Real> &q, const Tensor<Real> &k,
            const Tensor<Real> &beta, int64_t keyHeads,
            const Sequences<Real> &sequences);
 
+/// How many earlier tokens of its sequence have an id of at least `from`.
+template <typename Real>
+weights::Result<Tensor<Real>> places(Recurrent<Real> &state,
+                                     const Tensor<Real> &ids, int64_t from,
+                                     const Sequences<Real> &sequences);
+
 } // namespace moec::reference
 
 #endif // MOEC_LIB_REFERENCE_MIXERS_H

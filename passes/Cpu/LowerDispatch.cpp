@@ -49,7 +49,8 @@ public:
         active(op.getOuts()[1]), rowToken(op.getOuts()[2]),
         tokenRow(op.getOuts()[3]), tokenSlot(op.getOuts()[4]),
         k(cast<MemRefType>(ids.getType()).getDimSize(1)), first(op.getFirst()),
-        experts(cast<MemRefType>(offsets.getType()).getDimSize(0) - 1) {}
+        experts(cast<MemRefType>(offsets.getType()).getDimSize(0) - 1),
+        open(op.getOpen()) {}
 
   void emit() {
     zero = b.index(0);
@@ -79,6 +80,8 @@ private:
   Value expertOf(Value id) {
     if (first)
       id = arith::SubIOp::create(b, id, b.i32(first));
+    if (open)
+      id = arith::MinSIOp::create(b, id, b.i32(experts - 1));
     Value exists =
         arith::CmpIOp::create(b, arith::CmpIPredicate::ult, id, b.i32(experts));
     Value number = arith::SelectOp::create(b, exists, id, b.i32(experts));
@@ -168,6 +171,8 @@ private:
   VectorBuilder &b;
   Value ids, offsets, active, rowToken, tokenRow, tokenSlot;
   int64_t k, first, experts;
+  /// Whether ids behind the last expert count for it.
+  bool open;
   /// The next row of every expert.
   Value next;
   Value zero, tokens, none;

@@ -62,6 +62,30 @@ static bool isPackedTable(MemRefType type, int64_t width) {
 }
 
 namespace {
+struct GatherMembersToLoops : OpRewritePattern<nn::GatherRowsOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::GatherRowsOp op,
+                                PatternRewriter &rewriter) const override {
+    Value table = op.getTable(), y = op.getOuts()[0];
+    auto type = dyn_cast<MemRefType>(table.getType());
+    if (!type || type.getRank() != 1)
+      return rewriter.notifyMatchFailure(op, "expected a vector on memrefs");
+
+    // No tasks: a load and a store for each index take less than their start.
+    VectorBuilder b(op.getLoc(), rewriter, /*lanes=*/1);
+    b.forLoop(b.index(0), b.dim(y, 0), 1, [&](Value i) {
+      Value index = b.loadIndex(op.getIndices(), i);
+      memref::StoreOp::create(b, memref::LoadOp::create(b, table, index), y, i);
+    });
+    remark::passed(op.getLoc(), remark::RemarkOpts::name("gather").category(
+                                    "moe-cpu-lower-rows"))
+        << remark::reason("members of a vector, in a loop");
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
 struct GatherRowsToVectors : OpRewritePattern<nn::GatherRowsOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -69,6 +93,8 @@ struct GatherRowsToVectors : OpRewritePattern<nn::GatherRowsOp> {
                                 PatternRewriter &rewriter) const override {
     Value table = op.getTable(), y = op.getOuts()[0];
     int64_t lanes = lanesFor(op);
+    if (cast<ShapedType>(table.getType()).getRank() == 1)
+      return rewriter.notifyMatchFailure(op, "expected a matrix");
     if (!lanes)
       return rewriter.notifyMatchFailure(op,
                                          "expected moe.target on the module");
@@ -193,8 +219,8 @@ struct TokenSlotsToLoops : OpRewritePattern<nn::TokenSlotsOp> {
 struct LowerRows : moec::impl::LowerRowsPassBase<LowerRows> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<GatherRowsToVectors, JoinHeadsToVectors, TokenSlotsToLoops>(
-        &getContext());
+    patterns.add<GatherMembersToLoops, GatherRowsToVectors, JoinHeadsToVectors,
+                 TokenSlotsToLoops>(&getContext());
     if (failed(lowerAll(getOperation(), std::move(patterns),
                         {nn::GatherRowsOp::getOperationName(),
                          nn::JoinHeadsOp::getOperationName(),

@@ -19,16 +19,16 @@ namespace {
 class Planner {
 public:
   Planner(VectorBuilder &b, moe::PlanOp op, int64_t k)
-      : b(b), k(k), first(op.getFirst()), ids(op.getIds()),
+      : b(b), k(k), first(op.getFirst()), open(op.getOpen()), ids(op.getIds()),
         offsets(op.getOuts()[0]), active(op.getOuts()[1]),
         rowToken(op.getOuts()[2]), tokenRow(op.getOuts()[3]),
-        tokenSlot(op.getOuts()[4]) {}
+        tokenSlot(op.getOuts()[4]),
+        experts(cast<MemRefType>(offsets.getType()).getDimSize(0) - 1) {}
 
   void emit() {
     Value none = b.i32(-1);
     for (Value out : {active, rowToken, tokenRow, tokenSlot})
       fill(b, out, none);
-    int64_t experts = cast<MemRefType>(offsets.getType()).getDimSize(0) - 1;
     Value end = b.index(experts), zero = b.index(0);
     Values sums = b.forLoop(zero, end, 1, {zero, zero},
                             [&](Value expert, ValueRange carried) {
@@ -61,8 +61,10 @@ private:
   Value emitToken(Value expert, Value token, Value row) {
     return b.forLoop(
         b.index(0), b.index(k), 1, row, [&](Value slot, ValueRange carried) {
-          Value chosen = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                               b.loadIndex(ids, {token, slot}),
+          Value id = b.loadIndex(ids, {token, slot});
+          if (open)
+            id = b.min(id, b.index(first + experts - 1));
+          Value chosen = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, id,
                                                b.add(expert, first));
           b.ifThen(chosen, [&] { emitRow(token, slot, carried[0]); });
           return Values{arith::SelectOp::create(b, chosen, b.add(carried[0], 1),
@@ -89,7 +91,9 @@ private:
 
   VectorBuilder &b;
   int64_t k, first;
+  bool open; ///< Ids behind the last expert count for it.
   Value ids, offsets, active, rowToken, tokenRow, tokenSlot;
+  int64_t experts;
 };
 
 struct PlanToLoops : OpRewritePattern<moe::PlanOp> {

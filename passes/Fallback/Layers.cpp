@@ -227,10 +227,12 @@ struct GatherRowsToLinalg : OpRewritePattern<nn::GatherRowsOp> {
   LogicalResult matchAndRewrite(nn::GatherRowsOp op,
                                 PatternRewriter &rewriter) const override {
     Value y = op.getOuts()[0];
+    MemRefType table = memrefOf(op.getTable());
+    if (table && table.getRank() == 1)
+      return gatherMembers(op, rewriter);
     if (!hasStaticRows(y))
       return rewriter.notifyMatchFailure(op,
                                          "expected memrefs of static width");
-    MemRefType table = memrefOf(op.getTable());
     int64_t width = memrefOf(y).getDimSize(1);
     int64_t rows =
         table.getRank() == 2 ? 1 : table.getDimSize(0) * kPanelColumns;
@@ -244,6 +246,19 @@ struct GatherRowsToLinalg : OpRewritePattern<nn::GatherRowsOp> {
         convert(b, rowOf(b, op.getTable(), row), rowOf(b, y, i));
       else
         unpack(b, op.getTable(), row, rowOf(b, y, i));
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  static LogicalResult gatherMembers(nn::GatherRowsOp op,
+                                     PatternRewriter &rewriter) {
+    Value y = op.getOuts()[0];
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(y, 0), [&](Value i) {
+      Value index = b.loadIndex(op.getIndices(), i);
+      memref::StoreOp::create(
+          b, memref::LoadOp::create(b, op.getTable(), index), y, i);
     });
     rewriter.eraseOp(op);
     return success();

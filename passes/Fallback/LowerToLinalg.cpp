@@ -64,6 +64,7 @@ struct LowerToLinalg : moec::impl::LowerToLinalgPassBase<LowerToLinalg> {
             nn::AppendOp::getOperationName(),
             nn::AttentionOp::getOperationName(),
             nn::ShortConvOp::getOperationName(),
+            nn::PlacesOp::getOperationName(),
             nn::GatedDeltaOp::getOperationName()};
   }
 };

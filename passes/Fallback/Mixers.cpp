@@ -104,6 +104,37 @@ struct ShortConvToLinalg : OpRewritePattern<nn::ShortConvOp> {
   }
 };
 
+struct PlacesToLoops : OpRewritePattern<nn::PlacesOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::PlacesOp op,
+                                PatternRewriter &rewriter) const override {
+    Value ids = op.getIds(), state = op.getState();
+    if (!isStatic(ids) || !isStatic(state))
+      return rewriter.notifyMatchFailure(op, "expected memrefs and a resolved "
+                                             "state");
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.dim(op.getSlots(), 0), [&](Value number) {
+      Sequence<nn::PlacesOp> sequence(b, op, number);
+      Values held{sequence.slot, b.index(0), b.index(0)};
+      auto clear = [&] { store(b, b.f32(0.0), state, held); };
+      sequence.forTokens(b, op, clear, [&](Value token) {
+        Value count = load(b, state, held);
+        Value place = arith::FPToSIOp::create(b, b.getI32Type(), count);
+        memref::StoreOp::create(b, place, op.getOuts()[0], token);
+        Value id = memref::LoadOp::create(b, ids, Values{token, b.index(0)});
+        Value counts = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, id,
+                                             b.i32(op.getFrom()));
+        Value more = arith::SelectOp::create(b, counts,
+                                             plus(b, count, b.f32(1.0)), count);
+        store(b, more, state, held);
+      });
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
 /// One token of one head.
 class DeltaStep {
 public:
@@ -193,5 +224,6 @@ struct GatedDeltaToLinalg : OpRewritePattern<nn::GatedDeltaOp> {
 } // namespace
 
 void fallback::populateMixers(RewritePatternSet &patterns) {
-  patterns.add<ShortConvToLinalg, GatedDeltaToLinalg>(patterns.getContext());
+  patterns.add<ShortConvToLinalg, PlacesToLoops, GatedDeltaToLinalg>(
+      patterns.getContext());
 }

@@ -1039,7 +1039,7 @@ func.func @f(%w: tensor<4x4xf32>) {
 // -----
 
 func.func @f(%x: f32) {
-  // expected-error @+1 {{'moe.yield' op expects parent op to be one of 'moe.experts, moe.shared, moe.grouped_matmul'}}
+  // expected-error @+1 {{'moe.yield' op expects parent op to be one of 'moe.experts, moe.shared, moe.iterate, moe.recurse, moe.grouped_matmul'}}
   moe.yield %x : f32
 }
 

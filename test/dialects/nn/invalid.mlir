@@ -175,7 +175,7 @@ func.func @f(%t: tensor<50x40xbf16>, %i: tensor<?xi32>, %o: tensor<?x48xf32>) {
 // -----
 
 func.func @f(%t: tensor<48xbf16>, %i: tensor<?xi32>, %o: tensor<?x48xf32>) {
-  // expected-error @+1 {{'nn.gather_rows' op table must be a matrix, packed or not, got 'tensor<48xbf16>'}}
+  // expected-error @+1 {{'nn.gather_rows' op table must have elements of type 'i32', got 'tensor<48xbf16>'}}
   %r = nn.gather_rows ins(%t, %i : tensor<48xbf16>, tensor<?xi32>) outs(%o : tensor<?x48xf32>) -> tensor<?x48xf32>
   return
 }
@@ -643,5 +643,32 @@ func.func @f(%q: tensor<?x8xf32>, %k: tensor<?x8xf32>, %v: tensor<?x12xf32>, %g:
   // expected-error @+1 {{'nn.gated_delta' op output must have size 12 in dimension 1, got 'tensor<?x16xf32>'}}
   %r = nn.gated_delta {heads = 4 : i64, key_heads = 2 : i64} ins(%q, %k, %v, %g, %b, %p, %p, %p : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x12xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
       state(%s : !nn.recurrent<rows = 4, columns = 268, sequences = 3>) outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x1xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 2, sequences = 3>) {
+  // expected-error @+1 {{'nn.places' op needs a state of 1 rows and 1 columns, got '!nn.recurrent<rows = 1, columns = 2, sequences = 3>'}}
+  %r = nn.places ins(%i, %p, %p, %p : tensor<?x1xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s : !nn.recurrent<rows = 1, columns = 2, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x2xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 1, sequences = 3>) {
+  // expected-error @+1 {{'nn.places' op ids must have size 1 in dimension 1, got 'tensor<?x2xi32>'}}
+  %r = nn.places ins(%i, %p, %p, %p : tensor<?x2xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s : !nn.recurrent<rows = 1, columns = 1, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<?x1xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 1, sequences = 3>) {
+  // expected-error @+1 {{'nn.places' op from must not be negative, got -1}}
+  %r = nn.places {from = -1 : i64} ins(%i, %p, %p, %p : tensor<?x1xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s : !nn.recurrent<rows = 1, columns = 1, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
   return
 }

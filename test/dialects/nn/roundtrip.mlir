@@ -81,3 +81,15 @@ func.func @memrefs(%k: memref<?x48xf32>, %v: memref<?x32xf32>, %q: memref<?x96xf
       state(%keys, %values, %table : memref<32x2x24x32xbf16>, memref<32x2x32x16xbf16>, memref<8x4xi32>) outs(%o : memref<?x64xf32>)
   return
 }
+
+// CHECK-LABEL: func.func @places
+func.func @places(%i: tensor<?x1xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 1, sequences = 3>, %mi: memref<?x1xi32>, %mp: memref<?xi32>, %pool: memref<3x1x1xf32>) {
+  // CHECK: nn.places {from = 2 : i64} ins({{.*}}) state(%{{.*}} : !nn.recurrent<rows = 1, columns = 1, sequences = 3>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
+  %r = nn.places {from = 2 : i64} ins(%i, %p, %p, %p : tensor<?x1xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s : !nn.recurrent<rows = 1, columns = 1, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  // CHECK: nn.places ins({{.*}}) state(%{{.*}} : memref<3x1x1xf32>) outs(%{{.*}} : memref<?xi32>){{$}}
+  nn.places ins(%mi, %mp, %mp, %mp : memref<?x1xi32>, memref<?xi32>, memref<?xi32>, memref<?xi32>) state(%pool : memref<3x1x1xf32>) outs(%mp : memref<?xi32>)
+  // CHECK: nn.gather_rows ins(%{{.*}}, %{{.*}} : tensor<?xi32>, tensor<?xi32>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
+  %g = nn.gather_rows ins(%p, %p : tensor<?xi32>, tensor<?xi32>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  return
+}
