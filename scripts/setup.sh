@@ -9,7 +9,7 @@ packages=(
   # The compiler is built with and from LLVM 22.
   clang-22 lld-22 libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools liblld-22-dev
   clang-format-22 clang-tidy-22 libclang-rt-22-dev libfuzzer-22-dev
-  cmake ninja-build ccache git
+  cmake ninja-build pkg-config ccache git
   # Libraries; zlib and zstd because LLVM's CMake configuration asks for them.
   nlohmann-json3-dev libcli11-dev libgtest-dev libxxhash-dev libpcre2-dev libutf8proc-dev
   zlib1g-dev libzstd-dev
