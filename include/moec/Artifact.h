@@ -24,7 +24,7 @@ extern "C" {
 #define MOEC_ABI_VERSION 1
 
 /* Version of manifest.json; docs/artifact.md describes its fields. */
-#define MOEC_SCHEMA_VERSION 1
+#define MOEC_SCHEMA_VERSION 2
 
 /* Positions per block of a key-value state. A block is the unit that the block
  * table maps. */

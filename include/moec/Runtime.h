@@ -148,15 +148,15 @@ typedef struct moec_model_info {
   int32_t vocabulary; /* token ids are below it */
   int32_t layers;
   int32_t hidden;
-  int32_t experts; /* per MoE layer */
-  int32_t experts_per_token;
   int32_t context;     /* positions of a slot at most */
   int32_t step_tokens; /* tokens of a step at most */
   int32_t sequences;   /* slots */
   int32_t bos;         /* begin-of-sequence token, -1: none */
   int32_t eos_count;
-  const int32_t *eos;        /* [eos_count] end-of-sequence tokens */
-  const int32_t *moe_layers; /* [moe_layer_count] ascending */
+  const int32_t *eos;               /* [eos_count] end-of-sequence tokens */
+  const int32_t *moe_layers;        /* [moe_layer_count] ascending */
+  const int32_t *experts;           /* [moe_layer_count] that a MoE layer has */
+  const int32_t *experts_per_token; /* [moe_layer_count] that it chooses */
   int32_t moe_layer_count;
   int32_t tap_count; /* 0 with MOEC_MODEL_INSPECT */
   uint64_t weights_bytes;

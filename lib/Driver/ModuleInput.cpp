@@ -172,8 +172,6 @@ static DictionaryAttr describe(MLIRContext *context, int64_t stepTokens) {
   for (auto [name, number] :
        std::initializer_list<std::pair<StringRef, int64_t>>{
            {"context", 1},
-           {"experts", 0},
-           {"experts_per_token", 0},
            {"hidden", 0},
            {"layers", 0},
            {"sequences", 1},
@@ -181,7 +179,7 @@ static DictionaryAttr describe(MLIRContext *context, int64_t stepTokens) {
            {"vocabulary", 0}})
     facts.push_back(
         builder.getNamedAttr(name, builder.getI64IntegerAttr(number)));
-  for (StringRef name : {"eos", "moe_layers"})
+  for (StringRef name : {"eos", "experts", "experts_per_token", "moe_layers"})
     facts.push_back(
         builder.getNamedAttr(name, builder.getDenseI64ArrayAttr({})));
   for (auto [name, text] :

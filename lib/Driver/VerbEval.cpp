@@ -146,8 +146,9 @@ void Evaluation::countExpert(std::vector<int64_t> &counts, int32_t id) const {
   if (id < 0 || id >= int64_t(counts.size()))
     throw Failure{6, "MOE1601",
                   options.artifact + ": a layer chose expert " +
-                      std::to_string(id) + ", but manifest.json has only " +
-                      std::to_string(counts.size()) + " experts per layer"};
+                      std::to_string(id) +
+                      ", but by manifest.json it has only " +
+                      std::to_string(counts.size())};
   ++counts[id];
 }
 
@@ -161,7 +162,7 @@ void Evaluation::countExperts(const std::string &domain) {
       names.push_back(domain);
     for (const std::string &name : names) {
       std::vector<int64_t> &counts = layer[name];
-      counts.resize(model.info().experts);
+      counts.resize(model.info().experts[i]);
       for (int64_t j = 0; j < view.shape[0] * view.shape[1]; ++j)
         countExpert(counts, ids[j]);
     }

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 using namespace moec;
 using namespace moec::driver;
@@ -67,17 +68,30 @@ static json toJson(const ModelSummary &model) {
   return result;
 }
 
-/// Neighbours that are the same are said once.
-static void printLayers(Console &console, const ModelSummary &model) {
-  const auto &layers = model.layers;
-  for (size_t first = 0, end; first < layers.size(); first = end) {
-    std::string text = layerText(layers[first]);
-    for (end = first + 1; end < layers.size(); ++end)
-      if (layerText(layers[end]) != text)
+/// Ascending numbers: "0-2, 4, 6-9".
+static std::string rangesText(std::span<const int32_t> numbers) {
+  std::string text;
+  for (size_t first = 0, end; first < numbers.size(); first = end) {
+    for (end = first + 1; end < numbers.size(); ++end)
+      if (numbers[end] != numbers[end - 1] + 1)
         break;
-    std::string which = std::to_string(first);
+    text += (first ? ", " : "") + std::to_string(numbers[first]);
     if (end - first > 1)
-      which += "-" + std::to_string(end - 1);
+      text += "-" + std::to_string(numbers[end - 1]);
+  }
+  return text;
+}
+
+/// Neighbours that are the same are said once.
+static void printLayers(Console &console, std::span<const int32_t> numbers,
+                        llvm::function_ref<std::string(size_t)> textOf) {
+  console.print("layers\n");
+  for (size_t first = 0, end; first < numbers.size(); first = end) {
+    std::string text = textOf(first);
+    for (end = first + 1; end < numbers.size(); ++end)
+      if (textOf(end) != text)
+        break;
+    std::string which = rangesText(numbers.subspan(first, end - first));
     console.print(format("  %-8s %s\n", which.c_str(), text.c_str()));
   }
 }
@@ -99,8 +113,10 @@ static void printText(Console &console, const ModelSummary &model) {
                        "in a step\n",
                        number(model.maxContext), number(model.maxSequences),
                        number(model.maxStepTokens)));
-  console.print("layers\n");
-  printLayers(console, model);
+  std::vector<int32_t> layers(model.layers.size());
+  std::iota(layers.begin(), layers.end(), 0);
+  printLayers(console, layers,
+              [&](size_t i) { return layerText(model.layers[i]); });
   console.print(format("weights as %s\n", model.dtype.c_str()));
   int64_t total = 0;
   for (const auto &[role, summary] : model.roles) {
@@ -199,8 +215,13 @@ static void printManifest(Console &console, const Model &opened,
                        "hidden %d, vocabulary %d\n",
                        info.family, info.dtype, info.layers,
                        info.moe_layer_count, info.hidden, info.vocabulary));
-  console.print(format("experts      %d in a layer, %d for a token\n",
-                       info.experts, info.experts_per_token));
+  if (info.moe_layer_count)
+    printLayers(console,
+                {info.moe_layers, static_cast<size_t>(info.moe_layer_count)},
+                [&](size_t i) {
+                  return format("%d experts, %d for a token", info.experts[i],
+                                info.experts_per_token[i]);
+                });
   console.print(format("limits       context %d, %d sequences, %d tokens in a "
                        "step\n",
                        info.context, info.sequences, info.step_tokens));

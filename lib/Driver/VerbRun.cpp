@@ -140,7 +140,7 @@ void Runner::keepExperts(std::vector<Ids> &chosen) {
 }
 
 void Runner::writeExperts(const std::vector<Ids> &chosen, size_t positions) {
-  size_t k = model.info().experts_per_token;
+  size_t k = chosen.empty() ? 0 : model.info().experts_per_token[0];
   for (size_t layer = 0; layer < chosen.size(); ++layer)
     if (chosen[layer].size() != positions * k)
       throw Failure{3, "MOE0341",

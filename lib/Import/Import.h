@@ -10,10 +10,10 @@
 // The module holds no weights, only recipes that name tensors.
 //
 // Its attribute `moe.model` is a dictionary for the artifact's manifest:
-// family, model_type, dtype (strings); vocabulary, layers, hidden, experts,
-// experts_per_token, context, sequences, step_tokens, bos (i64; bos only where
-// there is one); moe_layers, eos (arrays of i64). experts and experts_per_token
-// are those of the first sparse layer, 0 without one.
+// family, model_type, dtype (strings); vocabulary, layers, hidden, context,
+// sequences, step_tokens, bos (i64; bos only where there is one); moe_layers,
+// eos (arrays of i64); experts, experts_per_token (arrays of i64, one for each
+// of moe_layers).
 //
 //===----------------------------------------------------------------------===//
 

@@ -406,16 +406,16 @@ void ModuleBuilder::describe(ModuleOp module) {
   number("context", summary.maxContext);
   number("sequences", summary.maxSequences);
   number("step_tokens", summary.maxStepTokens);
-  SmallVector<int64_t> sparse;
+  SmallVector<int64_t> sparse, experts, perToken;
   for (const auto &[index, layer] : llvm::enumerate(summary.layers))
-    if (layer.experts)
+    if (layer.experts) {
       sparse.push_back(index);
+      experts.push_back(layer.experts);
+      perToken.push_back(layer.expertsPerToken);
+    }
   model.append("moe_layers", builder.getDenseI64ArrayAttr(sparse));
-  const LayerSummary none, *first = &none;
-  if (!sparse.empty())
-    first = &summary.layers[sparse[0]];
-  number("experts", first->experts);
-  number("experts_per_token", first->expertsPerToken);
+  model.append("experts", builder.getDenseI64ArrayAttr(experts));
+  model.append("experts_per_token", builder.getDenseI64ArrayAttr(perToken));
   model.append("eos", builder.getDenseI64ArrayAttr(summary.eos));
   if (summary.bos)
     number("bos", *summary.bos);

@@ -98,8 +98,6 @@ moec_error *moec_model_get_info(const moec_model *model,
     result.vocabulary = manifest.model.vocabulary;
     result.layers = manifest.model.layers;
     result.hidden = manifest.model.hidden;
-    result.experts = manifest.model.experts;
-    result.experts_per_token = manifest.model.expertsPerToken;
     result.context = manifest.limits.context;
     result.step_tokens = manifest.limits.stepTokens;
     result.sequences = manifest.limits.sequences;
@@ -107,6 +105,8 @@ moec_error *moec_model_get_info(const moec_model *model,
     result.eos_count = int32_t(manifest.model.eos.size());
     result.eos = manifest.model.eos.data();
     result.moe_layers = manifest.model.moeLayers.data();
+    result.experts = manifest.model.experts.data();
+    result.experts_per_token = manifest.model.expertsPerToken.data();
     result.moe_layer_count = int32_t(manifest.model.moeLayers.size());
     result.tap_count = opened.step() ? int32_t(opened.step()->taps.size()) : 0;
     result.weights_bytes = manifest.weights.bytes;

@@ -41,6 +41,28 @@ std::vector<int32_t> readIntegers(JsonObject &object, const char *name,
   return result;
 }
 
+void readExperts(JsonObject &object, ModelFacts &facts) {
+  size_t layers = facts.moeLayers.size();
+  facts.experts = readIntegers(object, "experts", layers, mostExperts + 1);
+  facts.expertsPerToken =
+      readIntegers(object, "experts_per_token", layers, mostExperts + 1);
+  for (const auto &[name, list] :
+       {std::pair("experts", &facts.experts),
+        std::pair("experts_per_token", &facts.expertsPerToken)})
+    if (object.errors().ok() && list->size() != layers)
+      object.errors().fail(object.where(name),
+                           "expected a number for each of the " +
+                               std::to_string(layers) + " layers of " +
+                               "moe_layers, found " +
+                               std::to_string(list->size()));
+  for (size_t i = 0; object.errors().ok() && i < layers; ++i)
+    if (facts.expertsPerToken[i] > facts.experts[i])
+      object.errors().fail(object.where("experts_per_token", i),
+                           "expected an integer from 0 to " +
+                               std::to_string(facts.experts[i]) + ", found " +
+                               std::to_string(facts.expertsPerToken[i]));
+}
+
 // Tools may want to say more about the model, so unknown fields are fine here
 // and in "compiler" and "source", of which nothing depends.
 ModelFacts readModel(JsonObject object) {
@@ -57,10 +79,7 @@ ModelFacts readModel(JsonObject object) {
                       std::less_equal<>()))
     object.errors().fail(object.where("moe_layers"),
                          "expected ascending layer numbers");
-  facts.experts =
-      static_cast<int32_t>(object.number("experts", 0, mostExperts));
-  facts.expertsPerToken = static_cast<int32_t>(
-      object.number("experts_per_token", 0, facts.experts));
+  readExperts(object, facts);
   facts.eos = readIntegers(object, "eos", 4096, facts.vocabulary);
   const Json *bos = object.optional("bos");
   if (bos && !bos->is_null())

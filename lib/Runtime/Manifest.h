@@ -79,8 +79,9 @@ struct Target {
 struct ModelFacts {
   std::string family, dtype;
   int32_t vocabulary = 0, layers = 0, hidden = 0;
-  int32_t experts = 0, expertsPerToken = 0;
-  std::vector<int32_t> moeLayers, eos;
+  /// One of each for every layer of moeLayers.
+  std::vector<int32_t> moeLayers, experts, expertsPerToken;
+  std::vector<int32_t> eos;
   std::optional<int32_t> bos;
 };
 

@@ -16,11 +16,12 @@ class ModelInfo(c.Structure):
     _fields_ = [
         ("struct_size", c.c_size_t), ("family", c.c_char_p), ("dtype", c.c_char_p),
         ("target", c.c_char_p), ("vocabulary", c.c_int32), ("layers", c.c_int32),
-        ("hidden", c.c_int32), ("experts", c.c_int32), ("experts_per_token", c.c_int32),
-        ("context", c.c_int32), ("step_tokens", c.c_int32), ("sequences", c.c_int32),
-        ("bos", c.c_int32), ("eos_count", c.c_int32), ("eos", c.POINTER(c.c_int32)),
-        ("moe_layers", c.POINTER(c.c_int32)), ("moe_layer_count", c.c_int32),
-        ("tap_count", c.c_int32), ("weights_bytes", c.c_uint64), ("state_bytes", c.c_uint64),
+        ("hidden", c.c_int32), ("context", c.c_int32), ("step_tokens", c.c_int32),
+        ("sequences", c.c_int32), ("bos", c.c_int32), ("eos_count", c.c_int32),
+        ("eos", c.POINTER(c.c_int32)), ("moe_layers", c.POINTER(c.c_int32)),
+        ("experts", c.POINTER(c.c_int32)), ("experts_per_token", c.POINTER(c.c_int32)),
+        ("moe_layer_count", c.c_int32), ("tap_count", c.c_int32), ("weights_bytes", c.c_uint64),
+        ("state_bytes", c.c_uint64),
     ]
 
 

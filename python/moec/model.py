@@ -15,9 +15,9 @@ class Model:
     path: the directory NAME.moec. Raises MoecError when it is damaged, of another version, or
     needs a CPU feature that this machine lacks.
 
-    Attributes: vocabulary, layers, hidden, experts, experts_per_token, context, step_tokens,
-    sequences (int); family, dtype, target (str); eos, moe_layers (lists of int); taps and
-    functions (names).
+    Attributes: vocabulary, layers, hidden, context, step_tokens, sequences (int); family, dtype,
+    target (str); eos, moe_layers (lists of int), experts and experts_per_token (lists of int, one
+    for each of moe_layers); taps and functions (names).
     """
 
     def __init__(self, path):
@@ -26,15 +26,16 @@ class Model:
         abi.call("moec_model_open", str(path).encode(), None, c.byref(self.handle))
         info = abi.ModelInfo(struct_size=c.sizeof(abi.ModelInfo))
         abi.call("moec_model_get_info", self.handle, c.byref(info))
-        for name in ("vocabulary", "layers", "hidden", "experts", "experts_per_token", "context",
-                     "step_tokens", "sequences", "weights_bytes", "state_bytes"):
+        for name in ("vocabulary", "layers", "hidden", "context", "step_tokens", "sequences",
+                     "weights_bytes", "state_bytes"):
             setattr(self, name, getattr(info, name))
         for name in ("family", "dtype", "target"):
             value = getattr(info, name)
             setattr(self, name, value.decode() if value else None)
         self.bos = info.bos if info.bos >= 0 else None
         self.eos = info.eos[:info.eos_count]
-        self.moe_layers = info.moe_layers[:info.moe_layer_count]
+        for name in ("moe_layers", "experts", "experts_per_token"):
+            setattr(self, name, getattr(info, name)[:info.moe_layer_count])
         lib = abi.library()
         self.taps = [lib.moec_model_tap_name(self.handle, i).decode()
                      for i in range(info.tap_count)]

@@ -24,9 +24,9 @@ def evaluate(artifact, count_experts):
         log = logits - np.log(np.exp(logits).sum(1, keepdims=True))
         total -= log[np.arange(len(row) - 1), row[1:]].sum()
         if count_experts:
-            for layer in model.moe_layers:
+            for layer, experts in zip(model.moe_layers, model.experts):
                 chosen = np.bincount(session.tap(f"layers.{layer}.experts").ravel(),
-                                     minlength=model.experts)
+                                     minlength=experts)
                 key = EXPECTED["domains"][domain], layer
                 counts[key] = counts.get(key, 0) + chosen
         session.reset(0)

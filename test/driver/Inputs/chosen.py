@@ -1,11 +1,8 @@
 """Token ids for `moec eval`, and its expert counts against the experts that
 `moec run` wrote, in which -1 is a choice of nothing:
 chosen.py write TOKENS
-chosen.py compare EXPERTS COUNTS
-Or makes an artifact that claims fewer experts than its code chooses from:
-chosen.py cut ARTIFACT"""
+chosen.py compare EXPERTS COUNTS"""
 
-import ctypes
 import json
 import pathlib
 import sys
@@ -27,18 +24,6 @@ if sys.argv[1] == "write":
     text = json.dumps(header).encode()
     pathlib.Path(sys.argv[2]).write_bytes(len(text).to_bytes(8, "little") + text + tokens.tobytes())
     print(*tokens[0])
-elif sys.argv[1] == "cut":
-    manifest = pathlib.Path(sys.argv[2], "manifest.json")
-    data = manifest.read_bytes().replace(b'"experts": 8', b'"experts": 4').replace(b'"experts":8', b'"experts":4')
-    manifest.write_bytes(data)
-
-    class Hash(ctypes.Structure):
-        _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
-
-    hashed = ctypes.CDLL("libxxhash.so.0").XXH3_128bits
-    hashed.restype, hashed.argtypes = Hash, [ctypes.c_char_p, ctypes.c_size_t]
-    value = hashed(data, len(data))
-    manifest.with_suffix(".json.xxh3").write_text(f"{value.high:016x}{value.low:016x}\n")
 else:
     experts = read(sys.argv[2], "experts")
     counts = json.load(open(sys.argv[3]))["chosen_experts"]

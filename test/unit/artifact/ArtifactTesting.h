@@ -59,8 +59,8 @@ protected:
                {"layers", 2},
                {"hidden", 192},
                {"moe_layers", {0, 1}},
-               {"experts", 2},
-               {"experts_per_token", 1},
+               {"experts", {2, 4}},
+               {"experts_per_token", {1, 2}},
                {"eos", {0}},
                {"bos", 0}};
     c.limits = {1024, 512, 8};

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Testing.h"
+#include "moec/Artifact.h"
 #include "moec/Function.h"
 
 #include <dlfcn.h>
@@ -61,7 +62,7 @@ TEST(ErrorTest, ExitCodesFollowFromCodes) {
   EXPECT_EQ(moec_error_code(error.get()), MOEC_E_NOT_FOUND);
   EXPECT_EQ(moec_error_exit_code(error.get()), 1);
   FakeArtifact artifact;
-  artifact.manifest["schema"] = 2;
+  artifact.manifest["schema"] = MOEC_SCHEMA_VERSION + 1;
   artifact.write();
   error.reset(moec_model_open(artifact.path().c_str(), nullptr, &model));
   EXPECT_EQ(moec_error_exit_code(error.get()), 3);

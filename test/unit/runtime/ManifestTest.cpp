@@ -12,6 +12,7 @@
 #include "Testing.h"
 
 #include "lib/Runtime/Manifest.h"
+#include "moec/Artifact.h"
 
 using namespace moec::runtime;
 using namespace moec::runtime::testing;
@@ -52,10 +53,16 @@ TEST(ManifestTest, NoBeginOfSequenceTokenIsFine) {
 
 TEST(ManifestTest, OtherVersionsAreRefusedBeforeAnythingElse) {
   for (const char *name : {"schema", "abi"}) {
-    json manifest = {{"schema", 1}, {"abi", 1}};
-    manifest[name] = 2;
-    EXPECT_TRUE(fails(parseManifest(manifest.dump()).status(), MOEC_E_VERSION,
-                      "the artifact has version 2"));
+    json manifest = {{"schema", MOEC_SCHEMA_VERSION},
+                     {"abi", MOEC_ABI_VERSION}};
+    for (int other : {0, 1, MOEC_SCHEMA_VERSION + 1}) {
+      if (manifest[name] == other)
+        continue;
+      json changed = manifest;
+      changed[name] = other;
+      EXPECT_TRUE(fails(parseManifest(changed.dump()).status(), MOEC_E_VERSION,
+                        "the artifact has version " + std::to_string(other)));
+    }
   }
 }
 
@@ -111,8 +118,17 @@ constexpr Refusal refusals[] = {
      "model.moe_layers[1]"},
     {"MoeLayersDescend", "/model/moe_layers", "[1, 0]", MOEC_E_MANIFEST,
      "ascending"},
-    {"MoreChosenThanExperts", "/model/experts_per_token", "5", MOEC_E_MANIFEST,
-     "from 0 to 4"},
+    {"MoreChosenThanExperts", "/model/experts_per_token", "[2, 7]",
+     MOEC_E_MANIFEST,
+     "model.experts_per_token[1]: expected an integer from 0 to 6"},
+    {"ExpertsOfOneLayerOnly", "/model/experts", "[4]", MOEC_E_MANIFEST,
+     "model.experts: expected a number for each of the 2 layers"},
+    {"ChosenOfOneLayerOnly", "/model/experts_per_token", "[2]", MOEC_E_MANIFEST,
+     "model.experts_per_token: expected a number for each of the 2 layers"},
+    {"ExpertsOfMoreLayers", "/model/experts", "[4, 6, 4]", MOEC_E_MANIFEST,
+     "model.experts"},
+    {"ExpertsAreNoNumber", "/model/experts", "4", MOEC_E_MANIFEST,
+     "model.experts"},
     {"NoContext", "/limits/context", "0", MOEC_E_MANIFEST, "limits.context"},
     {"HugeSequences", "/limits/sequences", "65537", MOEC_E_MANIFEST,
      "limits.sequences"},

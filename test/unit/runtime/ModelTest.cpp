@@ -14,6 +14,7 @@
 
 #include "lib/Runtime/Files.h"
 #include "lib/Runtime/Model.h"
+#include "moec/Artifact.h"
 
 using namespace moec::runtime;
 using namespace moec::runtime::testing;
@@ -51,8 +52,6 @@ TEST(ModelTest, Opens) {
   EXPECT_STREQ(info.target, "baseline");
   EXPECT_EQ(info.vocabulary, 50);
   EXPECT_EQ(info.layers, 2);
-  EXPECT_EQ(info.experts, 4);
-  EXPECT_EQ(info.experts_per_token, 2);
   EXPECT_EQ(info.context, 96);
   EXPECT_EQ(info.step_tokens, 40);
   EXPECT_EQ(info.sequences, 4);
@@ -61,6 +60,10 @@ TEST(ModelTest, Opens) {
   EXPECT_EQ(info.eos[1], 49);
   ASSERT_EQ(info.moe_layer_count, 2);
   EXPECT_EQ(info.moe_layers[1], 1);
+  EXPECT_EQ(info.experts[0], 4);
+  EXPECT_EQ(info.experts[1], 6);
+  EXPECT_EQ(info.experts_per_token[0], 2);
+  EXPECT_EQ(info.experts_per_token[1], 3);
   EXPECT_EQ(info.weights_bytes, 5000u);
   EXPECT_EQ(info.state_bytes, 3072u);
   ASSERT_EQ(info.tap_count, 2);
@@ -120,7 +123,7 @@ TEST(ModelTest, OtherSchemaOrAbi) {
   artifact.manifest["schema"] = 7;
   artifact.write();
   EXPECT_TRUE(openFails(artifact, MOEC_E_VERSION, "schema"));
-  artifact.manifest["schema"] = 1;
+  artifact.manifest["schema"] = MOEC_SCHEMA_VERSION;
   artifact.manifest["abi"] = 99;
   artifact.write();
   EXPECT_TRUE(openFails(artifact, MOEC_E_VERSION, "abi"));

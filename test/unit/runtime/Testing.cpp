@@ -62,13 +62,14 @@ static std::string codeBytes(int version) {
 
 json validManifest() {
   json manifest = json::parse(R"({
-    "schema": 1,
+    "schema": 2,
     "abi": 1,
     "compiler": {"name": "moec", "version": "0.1.0", "options": []},
     "source": {"config.json": "0"},
     "model": {"family": "qwen3_moe", "dtype": "bf16", "vocabulary": 50,
-              "layers": 2, "hidden": 8, "moe_layers": [0, 1], "experts": 4,
-              "experts_per_token": 2, "eos": [48, 49], "bos": 0},
+              "layers": 2, "hidden": 8, "moe_layers": [0, 1],
+              "experts": [4, 6], "experts_per_token": [2, 3],
+              "eos": [48, 49], "bos": 0},
     "limits": {"context": 96, "step_tokens": 40, "sequences": 4},
     "state": {"bytes": 3072, "blocks": 12,
               "buffers": [{"offset": 0, "block_bytes": 128},
