@@ -4,20 +4,21 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Directories cannot replace each other by one rename: an artifact that is
-// already there is moved aside first, and back again if the new one cannot take
-// its place.
+// Directories cannot replace each other by a plain rename, but they can
+// exchange their names, so that there is an artifact at every moment. Where the
+// file system cannot do that, the old one is moved aside first, and back again
+// if the new one cannot take its place.
 //
 //===----------------------------------------------------------------------===//
 
 #include "lib/Artifact/OutputDirectory.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
 
+#include <cstdio>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -54,7 +55,7 @@ static Status checkReplaceable(const std::string &path) {
                     exists(path + "/manifest.json.xxh3");
   if (isArtifact)
     return {};
-  return Status::failure(ErrorCode::InvalidArgument,
+  return Status::failure(ErrorCode::Occupied,
                          path + ": exists and is no artifact; it is not "
                                 "overwritten, choose another name or remove "
                                 "it");
@@ -71,8 +72,9 @@ Result<OutputDirectory> OutputDirectory::create(const std::string &path,
   OutputDirectory directory(withoutTrailingSlashes(path), neededBytes);
   if (fs::path(directory.path).filename().empty() || directory.path == "." ||
       directory.path == "..")
-    return Status::failure(ErrorCode::InvalidArgument,
+    return Status::failure(ErrorCode::Occupied,
                            "'" + path + "' is no name for an artifact");
+  weights::removeLeftovers(directory.path);
   Status status = checkReplaceable(directory.path);
   if (status.ok())
     status = directory.checkSpace();
@@ -85,57 +87,28 @@ Result<OutputDirectory> OutputDirectory::create(const std::string &path,
 
 OutputDirectory::OutputDirectory(OutputDirectory &&other) noexcept
     : path(std::move(other.path)), neededBytes(other.neededBytes),
-      temporary(std::exchange(other.temporary, {})) {}
+      temporary(std::exchange(other.temporary, {})),
+      lock(std::move(other.lock)) {}
 
 OutputDirectory::~OutputDirectory() {
   if (!temporary.empty())
     removeAll(temporary);
 }
 
-/// How the names begin that a process gives to what it puts beside a path.
-static std::string temporaryPrefix(const fs::path &place,
-                                   const std::string &suffix, int process) {
-  return "." + place.filename().string() + suffix + std::to_string(process) +
-         "-";
-}
-
-void removeTemporaries(const std::string &path, int process) {
-  fs::path place(path);
-  if (place.filename().empty())
-    place = place.parent_path();
-  std::string prefix = temporaryPrefix(place, ".tmp-", process);
-  fs::path parent = place.has_parent_path() ? place.parent_path() : ".";
-  std::error_code error;
-  for (const auto &entry : fs::directory_iterator(parent, error)) {
-    std::error_code ignored;
-    if (entry.path().filename().string().starts_with(prefix))
-      fs::remove_all(entry.path(), ignored);
-  }
-}
-
-/// A name in the same directory, which no other process uses.
-std::string OutputDirectory::beside(const std::string &suffix) const {
-  static std::atomic<unsigned> counter = 0;
-  fs::path place(path);
-  std::string name =
-      temporaryPrefix(place, suffix, getpid()) + std::to_string(counter++);
-  return (place.parent_path() / name).string();
-}
-
 Status OutputDirectory::makeTemporary() {
-  // A process of the same number may have died here and left its directory.
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    std::string candidate = beside(".tmp-");
-    if (mkdir(candidate.c_str(), 0777) == 0) {
-      temporary = std::move(candidate);
-      return {};
-    }
-    if (errno != EEXIST)
-      break;
-  }
-  int error = errno;
-  return explained(
-      Status::fromErrno("create a directory beside " + path, error));
+  auto made = weights::makeTemporary(path, [](const std::string &name) {
+    if (mkdir(name.c_str(), 0777) != 0)
+      return -1;
+    int directory = open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+      rmdir(name.c_str());
+    return directory;
+  });
+  if (!made)
+    return explained(std::move(made).status());
+  temporary = std::move(made->first);
+  lock = std::move(made->second);
+  return {};
 }
 
 /// Bytes that are free where the directory goes, if the system says so.
@@ -176,26 +149,38 @@ Status OutputDirectory::makeDirectory(const std::string &name) {
       Status::fromErrno("create " + temporary + "/" + name, error));
 }
 
-Status OutputDirectory::finish() {
-  std::string aside;
-  if (exists(path)) {
-    // It may have come while the new one was made.
-    Status status = checkReplaceable(path);
-    if (!status.ok())
-      return status;
-    aside = beside(".old-");
-    if (rename(path.c_str(), aside.c_str()) != 0)
-      return Status::fromErrno("move the artifact " + path + " aside", errno);
+/// Takes the place of the artifact at `path`.
+Status OutputDirectory::replace() {
+  if (renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(),
+                RENAME_EXCHANGE) == 0) {
+    removeAll(std::exchange(temporary, {}));
+    return {};
   }
+  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+    return Status::fromErrno("replace " + path, errno);
+  weights::Descriptor old = weights::lockDirectory(path);
+  std::string aside = weights::temporaryName(path, "old");
+  if (rename(path.c_str(), aside.c_str()) != 0)
+    return Status::fromErrno("move the artifact " + path + " aside", errno);
   if (rename(temporary.c_str(), path.c_str()) != 0) {
     int error = errno;
-    if (!aside.empty())
-      (void)rename(aside.c_str(), path.c_str());
+    (void)rename(aside.c_str(), path.c_str());
     return Status::fromErrno("rename " + temporary + " to " + path, error);
   }
   temporary.clear();
-  if (!aside.empty())
-    removeAll(aside);
+  removeAll(aside);
+  return {};
+}
+
+Status OutputDirectory::finish() {
+  if (exists(path)) {
+    // It may have come while the new one was made.
+    Status status = checkReplaceable(path);
+    return status.ok() ? replace() : status;
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0)
+    return Status::fromErrno("rename " + temporary + " to " + path, errno);
+  temporary.clear();
   return {};
 }
 

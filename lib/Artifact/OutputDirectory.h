@@ -13,7 +13,7 @@
 #define MOEC_LIB_ARTIFACT_OUTPUTDIRECTORY_H
 
 #include "lib/Artifact/Checksum.h"
-#include "lib/Weights/Status.h"
+#include "lib/Weights/Temporaries.h"
 
 #include <functional>
 
@@ -48,15 +48,13 @@ private:
 
   weights::Status makeTemporary();
   weights::Status checkSpace() const;
-  std::string beside(const std::string &suffix) const;
+  weights::Status replace();
 
   std::string path;
   uint64_t neededBytes;
   std::string temporary; ///< Empty when there is nothing to remove.
+  weights::Descriptor lock;
 };
-
-/// Removes what a process that is no more has begun to write for `path`.
-void removeTemporaries(const std::string &path, int process);
 
 /// A file that is written from its beginning to its end.
 class OutputFile {

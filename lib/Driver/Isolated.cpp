@@ -9,7 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Driver/Isolated.h"
-#include "lib/Artifact/OutputDirectory.h"
+#include "lib/Weights/Temporaries.h"
 
 #include "llvm/Support/ErrorHandling.h"
 
@@ -197,7 +197,7 @@ CompileReport driver::compileIsolated(const CompileOptions &options,
     continue;
   if (report && !stopped)
     return *report;
-  artifact::removeTemporaries(options.output, child);
+  weights::removeTemporaries(options.output, child);
   if (stopped)
     return {};
   return failure(known && WIFSIGNALED(status)

@@ -6,26 +6,24 @@
 
 #include "lib/Driver/Tensors.h"
 #include "lib/Driver/Console.h"
+#include "lib/Driver/Messages.h"
 
 #include <cstring>
 
 using namespace moec;
 using namespace moec::driver;
 
-void driver::require(const weights::Status &status, const std::string &path) {
-  using weights::ErrorCode;
+void driver::require(const weights::Status &status) {
   if (status.ok())
     return;
-  bool full = status.code() == ErrorCode::NoSpace ||
-              status.code() == ErrorCode::OutOfMemory;
-  throw Failure{full ? 4 : 1, full ? "MOE0402" : "MOE0130",
-                path + ": " + status.message()};
+  std::string code = codeOf(status).str();
+  throw Failure{exitCodeOf(code), code, status.message()};
 }
 
 weights::SafetensorsFile driver::openTensors(const std::string &path) {
   auto file = weights::SafetensorsFile::open(path);
   if (!file)
-    throw Failure{1, "MOE0110", file.status().message()};
+    require(file.status());
   return std::move(*file);
 }
 
@@ -34,7 +32,8 @@ driver::findTensor(const weights::SafetensorsFile &file,
                    const std::string &name) {
   const weights::TensorInfo *tensor = file.find(name);
   if (!tensor)
-    throw Failure{1, "MOE0111", file.path() + ": has no tensor '" + name + "'"};
+    throw Failure{1, std::string(importer::code::missingTensor),
+                  file.path() + ": has no tensor '" + name + "'"};
   return *tensor;
 }
 

@@ -11,9 +11,8 @@
 
 namespace moec::driver {
 
-/// Throws a Failure where reading or writing a file failed, a full disk with a
-/// code of its own.
-void require(const weights::Status &status, const std::string &path);
+/// Throws a Failure where reading or writing a file failed.
+void require(const weights::Status &status);
 
 weights::SafetensorsFile openTensors(const std::string &path);
 

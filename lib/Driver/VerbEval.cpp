@@ -12,12 +12,12 @@
 #include "lib/Driver/Handles.h"
 #include "lib/Driver/Tensors.h"
 #include "lib/Driver/Verbs.h"
+#include "lib/Weights/NewFile.h"
 #include "lib/Weights/SafetensorsFile.h"
 
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -198,11 +198,9 @@ void Evaluation::writeCounts() const {
   nlohmann::json counts = nlohmann::json::object();
   for (const auto &[layer, domains] : chosen)
     counts["layers." + std::to_string(layer)] = domains;
-  std::ofstream file(options.expertsCount);
-  file << nlohmann::json{{"chosen_experts", counts}}.dump(1) << "\n";
-  file.close();
-  if (!file)
-    throw Failure{1, "MOE0130", "cannot write " + options.expertsCount};
+  require(weights::writeFile(
+      options.expertsCount,
+      nlohmann::json{{"chosen_experts", counts}}.dump(1) + "\n"));
 }
 
 void Evaluation::print() const {

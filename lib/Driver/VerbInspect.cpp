@@ -9,11 +9,10 @@
 #include "lib/Driver/Tensors.h"
 #include "lib/Driver/Verbs.h"
 #include "lib/Import/Import.h"
+#include "lib/Weights/NewFile.h"
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -140,19 +139,6 @@ struct InspectOptions {
 };
 } // namespace
 
-static void writePage(const std::string &path, const std::string &text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (file)
-    return;
-  auto status = weights::Status::fromErrno("be written", errno);
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(path, ignored))
-    std::filesystem::remove(path, ignored);
-  require(status, path);
-}
-
 static void drawCheckpoint(const InspectOptions &options,
                            const ModelSummary &model) {
   std::optional<ExpertCounts> counts;
@@ -161,10 +147,10 @@ static void drawCheckpoint(const InspectOptions &options,
   std::filesystem::path path = std::filesystem::absolute(options.path);
   if (path.filename().empty())
     path = path.parent_path();
-  writePage(options.html,
-            drawPage(path.filename().string(), model,
-                     outlineCheckpoint(options.path, options.import),
-                     counts ? &*counts : nullptr));
+  require(weights::writeFile(
+      options.html, drawPage(path.filename().string(), model,
+                             outlineCheckpoint(options.path, options.import),
+                             counts ? &*counts : nullptr)));
 }
 
 static int inspectCheckpoint(const InspectOptions &options, Command &command) {

@@ -96,7 +96,7 @@ static SafetensorsWriter createFile(const std::string &path,
                                     SafetensorsWriter::Declaration tensor) {
   auto writer = SafetensorsWriter::create(path, {&tensor, 1});
   if (!writer)
-    require(writer.status(), path);
+    require(writer.status());
   return std::move(*writer);
 }
 
@@ -116,15 +116,14 @@ void Runner::record(const Ids &ids) {
                                      logits ? MOEC_ROWS_ALL : 0);
     if (logits)
       require(
-          logits->append(0, std::span<const float>(rows, count * vocabulary)),
-          options.logits);
+          logits->append(0, std::span<const float>(rows, count * vocabulary)));
     if (!options.experts.empty())
       keepExperts(chosen);
     command.console.progress("positions", "", at + count, ids.size());
   }
   command.console.endProgress();
   if (logits)
-    require(logits->finish(), options.logits);
+    require(logits->finish());
   if (!options.experts.empty())
     writeExperts(chosen, ids.size());
   session.reset();
@@ -150,8 +149,8 @@ void Runner::writeExperts(const std::vector<Ids> &chosen, size_t positions) {
       options.experts,
       {"experts", weights::DType::I32, {chosen.size(), positions, k}});
   for (const Ids &layer : chosen)
-    require(writer.append(0, std::as_bytes(std::span(layer))), options.experts);
-  require(writer.finish(), options.experts);
+    require(writer.append(0, std::as_bytes(std::span(layer))));
+  require(writer.finish());
 }
 
 void Runner::onToken(int32_t id) {

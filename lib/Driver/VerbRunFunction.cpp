@@ -77,7 +77,7 @@ public:
   void run() {
     auto file = SafetensorsFile::open(options.inputs);
     if (!file)
-      require(file.status(), options.inputs);
+      require(file.status());
     for (int32_t i = 0; i < inputCount; ++i)
       readInput(*file, i);
     for (int32_t i = 0; i < outputCount; ++i)
@@ -151,12 +151,12 @@ private:
                               {array.shape.begin(), array.shape.end()}});
     auto writer = SafetensorsWriter::create(options.outputs, declarations);
     if (!writer)
-      require(writer.status(), options.outputs);
+      require(writer.status());
     for (size_t i = 0; i < outputs.size(); ++i)
-      require(writer->append(i, std::as_bytes(std::span(outputs[i].words))
-                                    .first(outputs[i].bytes)),
-              options.outputs);
-    require(writer->finish(), options.outputs);
+      require(writer->append(
+          i,
+          std::as_bytes(std::span(outputs[i].words)).first(outputs[i].bytes)));
+    require(writer->finish());
   }
 
   struct Destroy {

@@ -210,7 +210,7 @@ const Tensor *Checkpoint::find(std::string_view name) const {
 Result<Tensor> Checkpoint::get(std::string_view name) const {
   if (const Tensor *tensor = find(name))
     return *tensor;
-  return Status::failure(ErrorCode::NotFound,
+  return Status::failure(ErrorCode::TensorMissing,
                          rootPath + ": no " + tensorText(name) + " among the " +
                              std::to_string(sorted.size()) +
                              " of the checkpoint");

@@ -17,14 +17,8 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <cerrno>
-#include <filesystem>
 #include <new>
 #include <numeric>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace moec::weights {
 
@@ -78,8 +72,10 @@ Result<SafetensorsWriter> SafetensorsWriter::create(
   if (!header)
     return std::move(header).status().in(path);
 
-  SafetensorsWriter writer;
-  writer.path = path;
+  Result<NewFile> file = NewFile::create(path);
+  if (!file)
+    return std::move(file).status();
+  SafetensorsWriter writer(path, std::move(*file));
   writer.cursors.resize(declarations.size());
   uint64_t fileSize = header->size();
   for (size_t i = 0; i < plan->tensors.size(); ++i) {
@@ -89,85 +85,20 @@ Result<SafetensorsWriter> SafetensorsWriter::create(
                                          header->size() + tensor.end};
     fileSize = header->size() + tensor.end;
   }
-  Status status = writer.openTemporary();
+  Status status = writer.file.reserve(fileSize);
   if (status.ok())
-    status = writer.reserve(fileSize);
-  if (status.ok())
-    status = writer.writeAt(0, std::as_bytes(std::span(*header)));
+    status = writer.file.writeAt(0, std::as_bytes(std::span(*header)));
   if (!status.ok())
-    return std::move(status).in(path);
+    return status;
   return writer;
 } catch (const std::bad_alloc &) {
   return Status::failure(ErrorCode::OutOfMemory,
                          "not enough memory for the tables of a file");
 }
 
-SafetensorsWriter::SafetensorsWriter(SafetensorsWriter &&other) noexcept
-    : path(std::move(other.path)),
-      temporaryPath(std::exchange(other.temporaryPath, {})),
-      descriptor(std::exchange(other.descriptor, -1)),
-      cursors(std::move(other.cursors)) {}
-
-SafetensorsWriter::~SafetensorsWriter() {
-  if (descriptor >= 0)
-    close(descriptor);
-  if (!temporaryPath.empty())
-    unlink(temporaryPath.c_str());
-}
-
-Status SafetensorsWriter::openTemporary() {
-  static std::atomic<unsigned> counter = 0;
-  std::filesystem::path place(path);
-  // A process of the same number may have died here and left its file.
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    std::string name = "." + place.filename().string() + ".tmp-" +
-                       std::to_string(getpid()) + "-" +
-                       std::to_string(counter++);
-    std::string candidate = (place.parent_path() / name).string();
-    descriptor =
-        open(candidate.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor >= 0) {
-      temporaryPath = std::move(candidate);
-      return {};
-    }
-    if (errno != EEXIST)
-      break;
-  }
-  return Status::fromErrno("create a temporary file beside it", errno);
-}
-
-Status SafetensorsWriter::reserve(uint64_t fileSize) {
-  if (fallocate(descriptor, 0, 0, static_cast<off_t>(fileSize)) == 0)
-    return {};
-  // Some file systems cannot reserve; then writing tells.
-  if (errno == EOPNOTSUPP || errno == ENOSYS)
-    return {};
-  int error = errno;
-  return Status::fromErrno("reserve " + std::to_string(fileSize) + " bytes",
-                           error);
-}
-
-Status SafetensorsWriter::writeAt(uint64_t offset,
-                                  std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    ssize_t written = pwrite(descriptor, bytes.data(), bytes.size(),
-                             static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written < 0) {
-      int error = errno;
-      return Status::fromErrno("write at byte " + std::to_string(offset),
-                               error);
-    }
-    offset += static_cast<uint64_t>(written);
-    bytes = bytes.subspan(static_cast<size_t>(written));
-  }
-  return {};
-}
-
 Status SafetensorsWriter::append(size_t tensor,
                                  std::span<const std::byte> bytes) {
-  if (descriptor < 0 || tensor >= cursors.size())
+  if (!file.isOpen() || tensor >= cursors.size())
     return Status::failure(ErrorCode::InvalidArgument,
                            path + ": no declared tensor " +
                                std::to_string(tensor) +
@@ -179,9 +110,9 @@ Status SafetensorsWriter::append(size_t tensor,
         path + ": " + tensorText(cursor.name) + ": " +
             std::to_string(bytes.size()) + " more bytes do not fit into the " +
             std::to_string(cursor.end - cursor.next) + " that are left");
-  Status status = writeAt(cursor.next, bytes);
+  Status status = file.writeAt(cursor.next, bytes);
   if (!status.ok())
-    return std::move(status).in(path);
+    return status;
   cursor.next += bytes.size();
   return {};
 }
@@ -205,7 +136,7 @@ Status SafetensorsWriter::append(size_t tensor, std::span<const float> values) {
 }
 
 Status SafetensorsWriter::finish() {
-  if (descriptor < 0)
+  if (!file.isOpen())
     return Status::failure(ErrorCode::InvalidArgument,
                            path + ": the file is finished already");
   for (const Cursor &cursor : cursors)
@@ -214,13 +145,7 @@ Status SafetensorsWriter::finish() {
           ErrorCode::InvalidArgument,
           path + ": " + tensorText(cursor.name) + " lacks its last " +
               std::to_string(cursor.end - cursor.next) + " bytes");
-  // Network file systems report a full disk no earlier than here.
-  if (close(std::exchange(descriptor, -1)) != 0)
-    return Status::fromErrno("close", errno).in(path);
-  if (rename(temporaryPath.c_str(), path.c_str()) != 0)
-    return Status::fromErrno("rename the temporary file", errno).in(path);
-  temporaryPath.clear();
-  return {};
+  return file.finish();
 }
 
 } // namespace moec::weights

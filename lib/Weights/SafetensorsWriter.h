@@ -14,9 +14,9 @@
 //     status = writer->append(0, std::as_bytes(row));
 //   status = writer->finish();
 //
-// The file grows under a temporary name beside its place and takes its name in
-// finish(); until then, and after a failure, nothing of it can be seen. The
-// same declarations and data give the same bytes.
+// The file is there as a whole after finish(), before and after a failure
+// nothing of it can be seen. The same declarations and data give the same
+// bytes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,7 @@
 #define MOEC_LIB_WEIGHTS_SAFETENSORSWRITER_H
 
 #include "lib/Weights/DType.h"
-#include "lib/Weights/Status.h"
+#include "lib/Weights/NewFile.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -49,11 +49,6 @@ public:
   create(const std::string &path, std::span<const Declaration> declarations,
          const std::map<std::string, std::string> &metadata = {});
 
-  SafetensorsWriter(SafetensorsWriter &&other) noexcept;
-  SafetensorsWriter &operator=(SafetensorsWriter &&) = delete;
-  /// Removes the temporary file of a writer that did not finish.
-  ~SafetensorsWriter();
-
   /// Writes the next bytes of the tensor that was declared at `tensor`.
   Status append(size_t tensor, std::span<const std::byte> bytes);
   /// The same for elements that are converted to the type of the tensor, F32,
@@ -73,14 +68,11 @@ private:
     uint64_t end;
   };
 
-  SafetensorsWriter() = default;
-  Status openTemporary();
-  Status reserve(uint64_t fileSize);
-  Status writeAt(uint64_t offset, std::span<const std::byte> bytes);
+  SafetensorsWriter(const std::string &path, NewFile file)
+      : path(path), file(std::move(file)) {}
 
   std::string path;
-  std::string temporaryPath; ///< Empty when there is nothing to remove.
-  int descriptor = -1;
+  NewFile file;
   std::vector<Cursor> cursors; ///< In the order of the declarations.
 };
 

@@ -34,6 +34,8 @@ std::string_view name(ErrorCode code) {
     return "invalid-argument";
   case ErrorCode::UnsupportedType:
     return "unsupported-type";
+  case ErrorCode::Occupied:
+    return "occupied";
   case ErrorCode::JsonSyntax:
     return "json-syntax";
   case ErrorCode::JsonTooDeep:

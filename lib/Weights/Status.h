@@ -32,10 +32,11 @@ enum class ErrorCode : uint8_t {
   OutOfMemory, ///< Not enough memory for the tables of a checkpoint.
 
   // The request.
-  NotFound,        ///< No checkpoint at this place, or no such tensor in it.
+  NotFound,        ///< No file or checkpoint at this place.
   Ambiguous,       ///< Several files could be meant.
   InvalidArgument, ///< The caller broke a rule of the function.
   UnsupportedType, ///< A known element type that this operation cannot do.
+  Occupied,        ///< What is at this place is not to be overwritten.
 
   // JSON, of a header or of an index.
   JsonSyntax,       ///< Not JSON, or not UTF-8.
@@ -59,7 +60,7 @@ enum class ErrorCode : uint8_t {
   IndexTooLarge,    ///< An index beyond the limit of a header.
   ShardName,        ///< A shard is not a plain file name in its directory.
   ShardEscape,      ///< A shard is a symbolic link out of the checkpoint.
-  TensorMissing,    ///< The index promises a tensor that its shard lacks.
+  TensorMissing,    ///< A tensor that is promised or asked for is not there.
   TensorDuplicated, ///< Two shards hold a tensor of the same name.
 };
 

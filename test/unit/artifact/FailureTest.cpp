@@ -94,7 +94,7 @@ TEST_F(FailureTest, FilesThatAreNotThere) {
 TEST_F(FailureTest, PlacesThatAreNone) {
   for (const char *path : {"", "/", ".", ".."})
     EXPECT_TRUE(failsWith(artifact::write(path, contents, *executor),
-                          ErrorCode::InvalidArgument, {"is no name"}))
+                          ErrorCode::Occupied, {"is no name"}))
         << path;
   EXPECT_TRUE(
       failsWith(artifact::write(output / "none/m.moec", contents, *executor),
@@ -107,14 +107,14 @@ TEST_F(FailureTest, PlacesThatAreNone) {
 
 TEST_F(FailureTest, FilesAndForeignDirectoriesStay) {
   output.write("m.moec", "precious");
-  expectFailure(ErrorCode::InvalidArgument, {"exists and is no artifact"});
+  expectFailure(ErrorCode::Occupied, {"exists and is no artifact"});
   EXPECT_EQ(weights::test::readFile(place()), "precious");
   fs::remove(place());
 
   fs::create_directory(place());
-  expectFailure(ErrorCode::InvalidArgument, {"exists and is no artifact"});
+  expectFailure(ErrorCode::Occupied, {"exists and is no artifact"});
   output.write("m.moec/manifest.json", "{}");
-  expectFailure(ErrorCode::InvalidArgument, {"exists and is no artifact"});
+  expectFailure(ErrorCode::Occupied, {"exists and is no artifact"});
   EXPECT_EQ(read("manifest.json"), "{}");
 }
 
@@ -122,10 +122,10 @@ TEST_F(FailureTest, LinksAreNotFollowed) {
   ASSERT_TRUE(write().ok());
   fs::rename(place(), output / "real.moec");
   fs::create_symlink(output / "real.moec", place());
-  expectFailure(ErrorCode::InvalidArgument, {"exists and is no artifact"});
+  expectFailure(ErrorCode::Occupied, {"exists and is no artifact"});
   fs::remove(place());
   fs::create_symlink(output / "nowhere", place());
-  expectFailure(ErrorCode::InvalidArgument, {"exists and is no artifact"});
+  expectFailure(ErrorCode::Occupied, {"exists and is no artifact"});
 }
 
 TEST_F(FailureTest, AnArtifactStaysWhenItsSuccessorFails) {

@@ -239,7 +239,7 @@ protected:
 
 TEST_F(RecipeInvalidTest, Tensors) {
   EXPECT_TRUE(failsWith(tryRecipes("%0 = moe.load \"b\" : tensor<2x3xf32>"),
-                        ErrorCode::NotFound, {"'b'"}));
+                        ErrorCode::TensorMissing, {"'b'"}));
   EXPECT_TRUE(failsWith(
       tryRecipes("%0 = moe.load \"a\" : tensor<3x2xf32>"),
       ErrorCode::SizeMismatch,
@@ -260,7 +260,7 @@ TEST_F(RecipeInvalidTest, Banks) {
   EXPECT_TRUE(failsWith(
       tryRecipes(
           "%0 = moe.load_bank \"f.{expert}\" : !moe.bank<2 x tensor<1xf32>>"),
-      ErrorCode::NotFound, {"'f.0'"}));
+      ErrorCode::TensorMissing, {"'f.0'"}));
 }
 
 TEST_F(RecipeInvalidTest, NamesTwice) {

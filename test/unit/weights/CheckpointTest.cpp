@@ -81,7 +81,8 @@ TEST(Checkpoint, TensorsAreFoundByName) {
   EXPECT_EQ(tensor->bytes()[0], std::byte('a'));
   tensor->release();
   EXPECT_EQ(tensor->bytes()[0], std::byte('a'));
-  EXPECT_TRUE(failsWith(checkpoint.get("m.c").status(), ErrorCode::NotFound,
+  EXPECT_TRUE(failsWith(checkpoint.get("m.c").status(),
+                        ErrorCode::TensorMissing,
                         {directory.path(), "'m.c'", "2"}));
 }
 
