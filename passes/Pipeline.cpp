@@ -45,7 +45,7 @@ static void addCleanup(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-static void addContract(OpPassManager &pm, Phase phase) {
+void moec::addContract(OpPassManager &pm, Phase phase) {
   VerifyPhasePassOptions options;
   for (const PhaseInfo &info : phases())
     if (info.phase == phase)

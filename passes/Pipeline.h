@@ -41,7 +41,10 @@ struct PipelineOptions {
   bool taps = false;
 };
 
-/// Adds the passes of one phase; `Phase::Import` only checks its contract.
+/// Adds the check of what a phase leaves to the next.
+void addContract(mlir::OpPassManager &pm, Phase phase);
+
+/// Adds the passes of one phase and the check; `Phase::Import` has no passes.
 void buildPhase(Phase phase, mlir::OpPassManager &pm,
                 const PipelineOptions &options);
 

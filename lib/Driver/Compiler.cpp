@@ -14,6 +14,7 @@
 #include "lib/Driver/Messages.h"
 #include "lib/Driver/ModuleInput.h"
 #include "lib/Target/Target.h"
+#include "lib/Weights/NewFile.h"
 #include "passes/Pipeline.h"
 
 #include "mlir/IR/AsmState.h"
@@ -23,7 +24,6 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/ToolOutputFile.h"
 
 #include <chrono>
 #include <filesystem>
@@ -55,7 +55,7 @@ public:
     }
     if (!options.compileTo.empty()) {
       OwningOpRef<ModuleOp> fork = forkFor(*module, specs.front());
-      if (runPhases(*fork, std::max(from, Phase::Experts), to, ""))
+      if (fork && runPhases(*fork, std::max(from, Phase::Experts), to, ""))
         writeModule(*fork);
       return;
     }
@@ -91,6 +91,14 @@ private:
       return false;
     from = *first;
     to = *last;
+    if (from > to)
+      return error("[MOE0206] --compile-from " + options.compileFrom +
+                   " begins after --compile-to " + options.compileTo +
+                   " has ended");
+    if (from != Phase::Import && !isModule())
+      return error("[MOE0206] --compile-from " + options.compileFrom +
+                   " begins with an .mlir file of the phase before, not with " +
+                   options.input);
     for (const std::string &name : options.targets.empty()
                                        ? std::vector<std::string>{"cpu"}
                                        : options.targets) {
@@ -103,6 +111,9 @@ private:
                        spec->name);
       specs.push_back(*spec);
     }
+    if (!options.compileTo.empty() && to > Phase::Dispatch && specs.size() > 1)
+      return error("[MOE0206] --compile-to " + options.compileTo +
+                   " writes one module, of one --target");
     return true;
   }
 
@@ -123,15 +134,13 @@ private:
   }
 
   /// What a module lacks is for its author to mend, until it fulfils the
-  /// contract of an import.
+  /// contract of the phase before the first.
   OwningOpRef<ModuleOp> loadModule() {
     messages.codeForErrors = "MOE0150";
     // A module need not use the dialects itself.
     context.loadDialect<moe::MoeDialect>();
     auto module = parseSourceFile<ModuleOp>(options.input, &context);
-    if (module && from == Phase::Import &&
-        (failed(driver::prepareModule(*module, options.import.maxStepTokens)) ||
-         !fulfilsImport(*module)))
+    if (module && !isWhole(*module))
       module = nullptr;
     if (module && options.compileTo.empty() && options.params.empty() &&
         driver::loadsTensors(*module)) {
@@ -143,21 +152,46 @@ private:
     return module;
   }
 
-  bool fulfilsImport(ModuleOp module) {
+  bool isWhole(ModuleOp module) {
+    if (from == Phase::Import)
+      return succeeded(
+                 driver::prepareModule(module, options.import.maxStepTokens)) &&
+             fulfils(module, Phase::Import, "MOE0155");
+    if (!module->hasAttr("moe.model") ||
+        module.getOps<moe::RecipesOp>().empty())
+      return error("[MOE0157] " + options.input +
+                   " is no module that the phase before '" +
+                   options.compileFrom +
+                   "' leaves: it lacks 'moe.model' or "
+                   "'moe.recipes'");
+    auto before = static_cast<Phase>(static_cast<int>(from) - 1);
+    return fulfils(module, before, "MOE0157");
+  }
+
+  /// Breaches of the contract get this code: they are no fault of the compiler.
+  bool fulfils(ModuleOp module, Phase phase, const char *code) {
     PassManager pm(&context);
-    buildPhase(Phase::Import, pm, {});
+    addContract(pm, phase);
     size_t before = report.messages.size();
-    bool fulfils = succeeded(pm.run(module));
+    bool isSound = succeeded(pm.run(module));
     for (CompileReport::Message &message :
          llvm::MutableArrayRef(report.messages).drop_front(before))
       if (message.code == "MOE0902")
-        message.code = "MOE0155";
-    return fulfils;
+        message.code = code;
+    return isSound;
   }
 
+  /// Nothing, when the module was made for another target.
   OwningOpRef<ModuleOp> forkFor(ModuleOp module, const TargetSpec &spec) {
+    moe::TargetAttr target = spec.describe(&context);
+    Attribute given = module->getAttr("moe.target");
+    if (from > Phase::Experts && given && given != target) {
+      error("[MOE0206] " + options.input +
+            " was made for another target than --target " + spec.name);
+      return nullptr;
+    }
     OwningOpRef<ModuleOp> fork(module.clone());
-    (*fork)->setAttr("moe.target", spec.describe(&context));
+    (*fork)->setAttr("moe.target", target);
     return fork;
   }
 
@@ -181,61 +215,53 @@ private:
                 "' failed without a message");
         return false;
       }
-      dump(module, info, target);
+      if (!dump(module, info, target))
+        return false;
     }
     return !report.hasErrors();
   }
 
-  void dump(ModuleOp module, const PhaseInfo &info, const std::string &target) {
+  bool dump(ModuleOp module, const PhaseInfo &info, const std::string &target) {
     if (options.dumpPhasesTo.empty())
-      return;
-    std::string name =
-        llvm::formatv("{0:d2}.{1}{2}.mlir", static_cast<int>(info.phase) + 1,
-                      info.name, target.empty() ? "" : "." + target);
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    module.print(os);
-    writeFile(dumpPath(name), text);
+      return true;
+    return writeDump(llvm::formatv("{0:d2}.{1}{2}.mlir",
+                                   static_cast<int>(info.phase) + 1, info.name,
+                                   target.empty() ? "" : "." + target),
+                     textOf(module));
   }
 
-  std::string dumpPath(llvm::StringRef name) {
-    llvm::sys::fs::create_directories(options.dumpPhasesTo);
+  /// A dump that was asked for and cannot be written is an error.
+  bool writeDump(const std::string &name, llvm::StringRef text) {
     llvm::SmallString<128> path(options.dumpPhasesTo);
+    if (std::error_code code = llvm::sys::fs::create_directories(path))
+      return error(driver::textOf(weights::Status::fromErrno(
+          "create " + options.dumpPhasesTo, code.value())));
     llvm::sys::path::append(path, name);
-    return path.str().str();
+    return writeFile(path.str().str(), text);
   }
 
-  void writeFile(const std::string &path, llvm::StringRef text) {
-    std::error_code code;
-    llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_None);
-    if (code)
-      return cannotWrite(path, code);
-    file.os() << text;
-    // Only a stream without a buffer, or a closed one, knows all its errors.
-    if (path == "-")
-      file.os().flush();
-    else
-      file.os().close();
-    code = file.os().error();
-    file.os().clear_error(); // An error that is left ends the process.
-    if (code)
-      return cannotWrite(path, code);
-    file.keep();
+  bool writeFile(const std::string &path, llvm::StringRef text) {
+    weights::Status status = weights::writeFile(path, text);
+    return status.ok() || error(driver::textOf(status));
   }
 
-  void cannotWrite(const std::string &path, std::error_code code) {
-    if (path == "-")
-      return void(error("[MOE0404] cannot write to stdout: " + code.message()));
-    auto status = weights::Status::fromErrno("write " + path, code.value());
-    bool full = status.code() == weights::ErrorCode::NoSpace;
-    error((full ? "[MOE0402] " : "[MOE0401] ") + status.message());
-  }
-
-  void writeModule(ModuleOp module) {
+  static std::string textOf(ModuleOp module) {
     std::string text;
     llvm::raw_string_ostream os(text);
     module.print(os);
-    writeFile(options.output.empty() ? "-" : options.output, text);
+    return text;
+  }
+
+  bool writeModule(ModuleOp module) {
+    std::string text = textOf(module);
+    if (!options.output.empty() && options.output != "-")
+      return writeFile(options.output, text);
+    llvm::outs() << text;
+    llvm::outs().flush();
+    std::error_code code = llvm::outs().error();
+    llvm::outs().clear_error(); // An error that is left ends the process.
+    return !code ||
+           error("[MOE0404] cannot write to stdout: " + code.message());
   }
 
   /// Keeps the text that code generation makes on the way.
@@ -248,10 +274,13 @@ private:
       return !compilation.options.dumpPhasesTo.empty();
     }
     void llvmIr(llvm::StringRef text) override {
-      compilation.writeFile(compilation.dumpPath("08." + target + ".ll"), text);
+      compilation.writeDump(name("ll"), text);
     }
     void assembly(llvm::StringRef text) override {
-      compilation.writeFile(compilation.dumpPath("08." + target + ".s"), text);
+      compilation.writeDump(name("s"), text);
+    }
+    std::string name(const char *kind) const {
+      return llvm::formatv("{0:d2}.{1}.{2}", phases().size() + 1, target, kind);
     }
   };
 
@@ -261,8 +290,8 @@ private:
     for (const TargetSpec &spec : specs) {
       std::string suffix = specs.size() > 1 ? spec.name : "";
       OwningOpRef<ModuleOp> fork = forkFor(module, spec);
-      if (!runPhases(*fork, std::max(from, Phase::Experts), Phase::Buffers,
-                     suffix))
+      if (!fork || !runPhases(*fork, std::max(from, Phase::Experts),
+                              Phase::Buffers, suffix))
         return;
       artifact::Target target = driver::describeTarget(*fork, spec);
       if (!placed)
@@ -271,7 +300,8 @@ private:
         return void(error("[MOE0310] the targets " + specs.front().name +
                           " and " + spec.name +
                           " want weights laid out differently"));
-      if (!runPhases(*fork, Phase::Kernels, Phase::Target, suffix) ||
+      if (!runPhases(*fork, std::max(from, Phase::Kernels), Phase::Target,
+                     suffix) ||
           !generate(*fork, spec, target))
         return;
       contents.targets.push_back(std::move(target));
@@ -287,6 +317,8 @@ private:
     auto object = emitObject(module, spec, &dumper);
     if (!object)
       return error(llvm::toString(object.takeError()));
+    if (report.hasErrors()) // Of what was to be kept on the way.
+      return false;
     auto shared = linkSharedObject(*object, spec);
     if (!shared)
       return error(llvm::toString(shared.takeError()));

@@ -58,9 +58,7 @@ struct CompileReport {
   /// Scratch memory of a step of the most tokens, sequences and rows.
   uint64_t arenaBytes = 0;
   bool hasErrors() const;
-  /// The exit code that the errors call for: 1 user input, 2 usage, 3
-  /// unsupported, 4 resources, 5 mismatch, 6 corrupt artifact, 70 a bug in the
-  /// compiler; 0 without errors.
+  /// The exit code that the first error calls for; 0 without errors.
   int exitCode() const;
 };
 

@@ -106,17 +106,31 @@ void Messages::add(const importer::Diagnostic &diagnostic) {
   report.messages.push_back({kind, diagnostic.code, diagnostic.message, ""});
 }
 
-std::string driver::textOf(const weights::Status &status) {
+llvm::StringRef driver::codeOf(const weights::Status &status) {
   using weights::ErrorCode;
   switch (status.code()) {
   case ErrorCode::NoSpace:
+    return "MOE0402";
   case ErrorCode::OutOfMemory:
-    return "[MOE0402] " + status.message();
+    return "MOE0403";
   case ErrorCode::Io:
-    return "[MOE0130] " + status.message();
+  case ErrorCode::NotFound:
+    return "MOE0130";
+  case ErrorCode::Occupied:
+    return "MOE0131";
+  case ErrorCode::TensorMissing:
+    return importer::code::missingTensor;
+  case ErrorCode::InvalidArgument:
+    return "MOE0158";
+  case ErrorCode::UnsupportedType:
+    return importer::code::unsupportedElements;
   default:
-    return "[MOE0110] " + status.message();
+    return importer::code::badCheckpoint;
   }
+}
+
+std::string driver::textOf(const weights::Status &status) {
+  return ("[" + codeOf(status) + "] " + status.message()).str();
 }
 
 CompileReport::Message moec::endedBySignal(int signal) {
@@ -134,18 +148,19 @@ bool CompileReport::hasErrors() const {
   });
 }
 
+int driver::exitCodeOf(llvm::StringRef code) {
+  return llvm::StringSwitch<int>(code.take_front(5))
+      .Case("MOE01", 1)
+      .Case("MOE02", 2)
+      .Case("MOE03", 3)
+      .Case("MOE04", 4)
+      .Case("MOE05", 5)
+      .Default(70);
+}
+
 int CompileReport::exitCode() const {
-  for (const Message &message : messages) {
-    if (message.kind != Message::Kind::Error)
-      continue;
-    return llvm::StringSwitch<int>(llvm::StringRef(message.code).take_front(5))
-        .Case("MOE01", 1)
-        .Case("MOE02", 2)
-        .Case("MOE03", 3)
-        .Case("MOE04", 4)
-        .Case("MOE05", 5)
-        .Case("MOE06", 6)
-        .Default(70);
-  }
+  for (const Message &message : messages)
+    if (message.kind == Message::Kind::Error)
+      return driver::exitCodeOf(message.code);
   return 0;
 }

@@ -35,8 +35,14 @@ private:
   mlir::ScopedDiagnosticHandler handler;
 };
 
-/// "[MOE0110] message" of a failure of the weights.
+/// The code of a failure to read or write weights and other files.
+llvm::StringRef codeOf(const weights::Status &status);
+/// "[MOE0110] message".
 std::string textOf(const weights::Status &status);
+
+/// The exit code that an error with this code calls for: 1 user input, 2 usage,
+/// 3 unsupported, 4 resources, 5 mismatch, 70 a bug.
+int exitCodeOf(llvm::StringRef code);
 
 } // namespace moec::driver
 

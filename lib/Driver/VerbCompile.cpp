@@ -4,11 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Artifact/OutputDirectory.h"
 #include "lib/Driver/Compiler.h"
 #include "lib/Driver/Guard.h"
 #include "lib/Driver/PeakMemory.h"
 #include "lib/Driver/Verbs.h"
+#include "lib/Weights/Temporaries.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -83,11 +83,20 @@ static int compileHere(const CompileOptions &options, Command &command) {
   return 0;
 }
 
-static int compileGuarded(CompileOptions &options, Command &command) {
+static int compileGuarded(CompileOptions &options, const CLI::App &verb,
+                          Command &command) {
   if (options.output.empty() && options.compileTo.empty())
     throw Failure{2, "MOE0205", "compile: -o NAME.moec is required"};
   if (!options.params.empty() && !options.input.ends_with(".mlir"))
     throw Failure{2, "MOE0206", "--params goes with an .mlir file"};
+  if (options.input.ends_with(".mlir"))
+    for (const char *name :
+         {"--dtype", "--max-context", "--max-sequences", "--arch-spec"})
+      if (verb.count(name))
+        throw Failure{2, "MOE0206",
+                      std::string(name) +
+                          " goes with a checkpoint; an .mlir file has been "
+                          "imported, or says itself what it is"};
   auto work = [&] {
     int code = compileHere(options, command);
     command.console.endProgress();
@@ -101,9 +110,7 @@ static int compileGuarded(CompileOptions &options, Command &command) {
   };
   return runGuarded(
       work,
-      [&](int process) {
-        artifact::removeTemporaries(options.output, process);
-      },
+      [&](int process) { weights::removeTemporaries(options.output, process); },
       crashed);
 }
 
@@ -140,7 +147,8 @@ void driver::addCompileVerb(CLI::App &app, Command &command) {
   verb->add_option("--compile-from", options->compileFrom,
                    "begin with this phase, from an .mlir file");
   verb->add_option("--dump-phases-to", options->dumpPhasesTo,
-                   "folder for the module after each phase");
+                   "folder for the module after each phase, LLVM IR and "
+                   "assembly");
   verb->add_flag("--fallback", options->fallback,
                  "all kernels by the generic lowering");
   verb->add_flag("--taps", options->taps,
@@ -150,6 +158,7 @@ void driver::addCompileVerb(CLI::App &app, Command &command) {
                    "where a failing pass leaves its reproducer");
   addFormat(*verb, command);
   verb->footer(phaseHelp());
-  onRun(*verb, command,
-        [options, &command] { return compileGuarded(*options, command); });
+  onRun(*verb, command, [options, verb, &command] {
+    return compileGuarded(*options, *verb, command);
+  });
 }

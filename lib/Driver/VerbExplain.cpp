@@ -77,7 +77,7 @@ static int explainCode(const std::string &code, Command &command) {
       command.console.print(code + ": " + entry.meaning + "\n");
     return 0;
   }
-  throw Failure{1, "MOE0207", "no diagnostic has the code " + code};
+  throw Failure{2, "MOE0207", "no diagnostic has the code " + code};
 }
 
 static void printText(const std::vector<Remark> &remarks, Console &console) {

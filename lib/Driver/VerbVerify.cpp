@@ -58,7 +58,7 @@ static void append(Rows &rows, const moec_view &view) {
       rows.reals.push_back(value);
     }
   } else {
-    throw Failure{70, "MOE7003", "a tap of an element type that none has"};
+    throw Failure{70, "MOE7001", "a tap of an element type that none has"};
   }
 }
 

@@ -31,7 +31,7 @@
 using namespace moec;
 
 static llvm::Error failure(const llvm::Twine &what) {
-  return llvm::createStringError("[MOE7001] code generation failed: " + what);
+  return llvm::createStringError("[MOE7004] code generation failed: " + what);
 }
 
 static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>

@@ -106,7 +106,7 @@ static llvm::Expected<TargetSpec> parseProcessor(llvm::StringRef name) {
   }
   if (llvm::X86::parseArchX86(name, /*Only64Bit=*/true) == llvm::X86::CK_None)
     return llvm::createStringError(
-        llvm::formatv("[MOE0202] unknown processor '{0}' in --target; use "
+        llvm::formatv("[MOE0209] unknown processor '{0}' in --target; use "
                       "cpu, cpu:native, cpu:aarch64 or cpu:NAME with a name "
                       "that LLVM knows, such as znver3, znver4 or "
                       "sapphirerapids",
@@ -123,7 +123,7 @@ llvm::Expected<TargetSpec> moec::parseTarget(llvm::StringRef text) {
   auto [kind, rest] = text.split(':');
   if (kind != "cpu")
     return llvm::createStringError(
-        llvm::formatv("[MOE0201] unknown target '{0}'; supported: cpu, "
+        llvm::formatv("[MOE0209] unknown target '{0}'; supported: cpu, "
                       "cpu:native, cpu:NAME",
                       text)
             .str());

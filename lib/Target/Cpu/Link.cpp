@@ -18,7 +18,16 @@ LLD_HAS_DRIVER(elf)
 using namespace moec;
 
 static llvm::Error failure(const llvm::Twine &what) {
-  return llvm::createStringError("[MOE7002] linking failed: " + what);
+  return llvm::createStringError("[MOE7005] linking failed: " + what);
+}
+
+/// No fault of the linker: the folder of temporary files is full, or not there.
+static llvm::Error cannotWrite(llvm::StringRef path, std::error_code error) {
+  bool isFull = error == std::errc::no_space_on_device ||
+                error == std::errc::file_too_large;
+  return llvm::createStringError((isFull ? "[MOE0402]" : "[MOE0130]") +
+                                 llvm::Twine(" cannot write ") + path + ": " +
+                                 error.message());
 }
 
 llvm::Expected<std::string> moec::linkSharedObject(llvm::StringRef object,
@@ -26,21 +35,22 @@ llvm::Expected<std::string> moec::linkSharedObject(llvm::StringRef object,
   llvm::SmallString<128> input, output;
   if (std::error_code error =
           llvm::sys::fs::createTemporaryFile("moec", "o", input))
-    return failure(error.message());
+    return cannotWrite("a temporary file", error);
   llvm::FileRemover removeInput(input);
   if (std::error_code error =
           llvm::sys::fs::createTemporaryFile("moec", "so", output))
-    return failure(error.message());
+    return cannotWrite("a temporary file", error);
   llvm::FileRemover removeOutput(output);
   {
     std::error_code error;
     llvm::raw_fd_ostream os(input, error);
     os << object;
     os.close();
-    if (error || os.has_error()) {
-      os.clear_error();
-      return failure("cannot write " + input);
-    }
+    if (!error)
+      error = os.error();
+    os.clear_error();
+    if (error)
+      return cannotWrite(input, error);
   }
   // The linker keeps global state: one link at a time in a process.
   static std::mutex mutex;
