@@ -16,10 +16,24 @@
 
 using namespace moec::importer;
 
+/// The document with the entries of an object in it put beside the object's
+/// own, which they go before.
+static Json withoutNesting(Json document, const std::string &name) {
+  auto nested = document.find(name);
+  if (nested == document.end() || !nested->is_object())
+    return document;
+  Json inner = std::move(*nested);
+  document.erase(nested);
+  // What kind of model it is, the document says.
+  inner.erase("model_type");
+  document.update(inner);
+  return document;
+}
+
 Config::Config(Json json, std::string file, const Family &family,
                Diagnostics &diagnostics)
-    : document(std::move(json)), file(std::move(file)), description(family),
-      diagnostics(diagnostics) {
+    : document(withoutNesting(std::move(json), family.nested)),
+      file(std::move(file)), description(family), diagnostics(diagnostics) {
   for (const auto &[name, key] : family.keys)
     if (dependsOnLayer(family, {name}))
       byLayer.insert(name);
@@ -223,6 +237,29 @@ std::optional<Datum> Config::read(const Key &key, const Found &found) {
   return value;
 }
 
+/// Checks the length of a list, where the family says what it must be.
+bool Config::hasLength(const Key &key, const Found &found, const Datum &value,
+                       Evaluator &evaluator) {
+  const List *list = value.as<List>();
+  if (!list || !key.length)
+    return true;
+  auto length = evaluator.evaluate(*key.length, description.file + ", key " +
+                                                    key.name + ", length");
+  const int64_t *expected = length ? length->as<int64_t>() : nullptr;
+  if (length && !expected)
+    evaluator.fail(description.file + ", key " + key.name +
+                   ": a length must be an integer, got " + toText(*length));
+  if (!expected)
+    return false;
+  if (static_cast<int64_t>((*list)->size()) == *expected)
+    return true;
+  diagnostics.error(code::contradiction, file + ": " + found.path + " has " +
+                                             std::to_string((*list)->size()) +
+                                             " entries; it must have " +
+                                             std::to_string(*expected));
+  return false;
+}
+
 bool Config::checkPresent() {
   bool good = true;
   for (const auto &[name, key] : description.keys) {
@@ -233,7 +270,9 @@ bool Config::checkPresent() {
     if (found)
       value = read(key, *found);
     good &= value.has_value();
-    if (!std::any_of(key.from.begin(), key.from.end(), isFilledIn))
+    // A length is known only when other keys can be asked.
+    if (!key.length &&
+        !std::any_of(key.from.begin(), key.from.end(), isFilledIn))
       known[name] = std::move(value);
   }
   return good;
@@ -269,8 +308,11 @@ std::optional<Datum> Config::get(const std::string &name,
     return evaluator.fail("the value of key '" + name + "' depends on itself");
   const Key &key = description.keys.at(name);
   std::optional<Datum> value;
-  if (auto found = findByLayer(key, evaluator))
+  if (auto found = findByLayer(key, evaluator)) {
     value = found->value ? read(key, *found) : readDefault(key, evaluator);
+    if (value && !hasLength(key, *found, *value, evaluator))
+      value.reset();
+  }
   pending.erase(name);
   known[name] = value;
   return value;

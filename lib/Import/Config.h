@@ -53,6 +53,8 @@ private:
   std::optional<Datum> readDefault(const Key &key, Evaluator &evaluator);
   bool isWithin(const Key &key, const std::string &what, double number);
   bool inRange(const Key &key, const Found &found, const Datum &value);
+  bool hasLength(const Key &key, const Found &found, const Datum &value,
+                 Evaluator &evaluator);
   void checkUnread(const Json &object, const std::string &prefix,
                    const std::set<std::string> &read);
 

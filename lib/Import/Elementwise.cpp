@@ -69,7 +69,8 @@ std::optional<RowOp> moec::importer::elementwiseOp(std::string_view name) {
       {"+", RowOp::Add},    {"-", RowOp::Subtract},  {"*", RowOp::Multiply},
       {"/", RowOp::Divide}, {"max", RowOp::Maximum}, {"min", RowOp::Minimum},
       {"exp", RowOp::Exp},  {"tanh", RowOp::Tanh},   {"erf", RowOp::Erf},
-      {"log", RowOp::Log},  {"floor", RowOp::Floor}};
+      {"log", RowOp::Log},  {"floor", RowOp::Floor}, {"sqrt", RowOp::Sqrt},
+      {"abs", RowOp::Abs},  {"sin", RowOp::Sin},     {"cos", RowOp::Cos}};
   for (const auto &[spelling, op] : names)
     if (spelling == name)
       return op;
@@ -83,6 +84,10 @@ unsigned moec::importer::numOperands(RowOp op) {
   case RowOp::Floor:
   case RowOp::Tanh:
   case RowOp::Erf:
+  case RowOp::Sqrt:
+  case RowOp::Abs:
+  case RowOp::Sin:
+  case RowOp::Cos:
     return 1;
   default:
     return 2;
@@ -167,6 +172,14 @@ mlir::Value BodyEmitter::create(const Rows &rows,
     return math::TanhOp::create(builder, loc, operands[0]);
   case RowOp::Erf:
     return math::ErfOp::create(builder, loc, operands[0]);
+  case RowOp::Sqrt:
+    return math::SqrtOp::create(builder, loc, operands[0]);
+  case RowOp::Abs:
+    return math::AbsFOp::create(builder, loc, operands[0]);
+  case RowOp::Sin:
+    return math::SinOp::create(builder, loc, operands[0]);
+  case RowOp::Cos:
+    return math::CosOp::create(builder, loc, operands[0]);
   case RowOp::Leaf:
   case RowOp::Column:
     break;

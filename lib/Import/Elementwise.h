@@ -41,6 +41,10 @@ struct Rows final : Object {
     Floor,
     Tanh,
     Erf,
+    Sqrt,
+    Abs,
+    Sin,
+    Cos,
   };
 
   explicit Rows(Op op) : Object(Kind::Rows), op(op) {}

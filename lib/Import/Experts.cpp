@@ -118,10 +118,12 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
                    "renorm_after_drop",
                    "dedupe",
                    "expert_scale",
-                   "alias"},
+                   "alias",
+                   "table"},
                   std::move(arguments), evaluator);
   RowsRef logits = a.rows("logits");
   auto biasName = a.maybeText("bias"), scaleName = a.maybeText("expert_scale");
+  auto tableName = a.maybeText("table");
   std::vector<double> alias = a.numbers("alias");
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
@@ -130,11 +132,15 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   auto attr = routing(a);
   if (!attr || a.failed())
     return std::nullopt;
-  int64_t k = attr->getK(), experts = logits->width;
-  if (attr->is(moe::Policy::Table) || attr->getSharedExperts())
-    return a.fail(
-        "has no way yet to say the table of policy 'table', or to use "
-        "the weights of shared_experts");
+  int64_t k = attr->getK(), shared = attr->getSharedExperts();
+  int64_t experts = logits->width - shared;
+  if (experts < 1)
+    return a.fail("has logits of " + std::to_string(logits->width) +
+                  " experts, of which " + std::to_string(shared) +
+                  " are shared");
+  if (attr->is(moe::Policy::Table) != tableName.has_value())
+    return a.fail(tableName ? "has a table, but its policy is not 'table'"
+                            : "needs a 'table' for the policy 'table'");
   bool takesAll =
       attr->is(moe::Policy::Dense) || attr->is(moe::Policy::ExpertChoice);
   if (takesAll && k != experts)
@@ -183,6 +189,13 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
       return std::nullopt;
     inputs.expertScale = *value;
   }
+  if (tableName) {
+    auto value = weight(*tableName, {summary.vocabulary, k}, i32, "router");
+    if (!value)
+      return std::nullopt;
+    inputs.table = *value;
+    inputs.tokenId = tokenIds();
+  }
   moe::TapOp::create(builder, loc(), *rows, "layers.{layer}.router_logits",
                      /*always=*/false);
   auto create = [&](Type element) -> mlir::Value {
@@ -190,13 +203,16 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
                                    ArrayRef<int64_t>{ShapedType::kDynamic, k},
                                    element, ValueRange{frame().count});
   };
-  mlir::Value ids = create(i32), weights = create(f32);
-  auto op = moe::RouteOp::create(
-      builder, loc(), TypeRange{ids.getType(), weights.getType()}, *rows,
-      inputs, ValueRange{ids, weights}, *attr);
+  SmallVector<mlir::Value> outs{create(i32), create(f32)};
+  if (shared)
+    outs.push_back(emptyRows(shared));
+  auto op = moe::RouteOp::create(builder, loc(), ValueRange(outs).getTypes(),
+                                 *rows, inputs, outs, *attr);
   auto result = std::make_shared<Routing>();
   result->ids = op->getResult(0);
   result->weights = op->getResult(1);
+  if (shared)
+    result->shared = op->getResult(2);
   result->experts = most;
   result->k = k;
   moe::TapOp::create(builder, loc(), result->ids, "layers.{layer}.experts",
@@ -205,6 +221,18 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   frame().summary->experts = experts;
   frame().summary->expertsPerToken = k;
   return ObjectRef(result);
+}
+
+std::optional<Datum> ModuleBuilder::sharedWeights(Arguments arguments) {
+  CallArguments a("shared_weights", {"routing"}, std::move(arguments),
+                  evaluator);
+  const auto *routing = static_cast<const Routing *>(
+      a.object("routing", Object::Kind::Routing, "a routing"));
+  if (!a.failed() && !routing->shared)
+    a.fail("needs a routing with shared_experts");
+  if (a.failed())
+    return std::nullopt;
+  return leaf(routing->shared);
 }
 
 //===----------------------------------------------------------------------===//

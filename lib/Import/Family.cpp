@@ -85,8 +85,9 @@ static std::set<std::string> namesBehind(const Family &family,
   auto key = family.keys.find(name);
   if (key == family.keys.end())
     return names;
-  if (key->second.fallback)
-    collectNames(*key->second.fallback, names);
+  for (const auto *part : {&key->second.fallback, &key->second.length})
+    if (*part)
+      collectNames(**part, names);
   for (const std::string &path : key->second.from)
     for (std::string &part : namesInBraces(path))
       names.insert(std::move(part));

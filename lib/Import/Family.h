@@ -42,6 +42,7 @@ struct Key {
   /// The supported values, or members of a list; empty: all.
   std::vector<Json> only;
   std::optional<double> min, max;
+  std::optional<Expression> length; ///< Of a list.
 };
 
 /// A condition that must not hold.
@@ -61,6 +62,9 @@ struct Family {
   std::string name;
   std::string file;
   std::vector<std::string> modelTypes;
+  /// The object of a configuration whose entries count as if they stood outside
+  /// of it; empty: none.
+  std::string nested;
   std::map<std::string, Key> keys;
   std::vector<std::string> ignoredKeys;
   std::vector<IgnoredTensor> ignoredTensors;

@@ -64,19 +64,31 @@ static std::string definedName(const std::string &head) {
   return head.substr(0, head.find('('));
 }
 
+/// Takes out the entries of a name, whatever their parameters.
+static void eraseNamed(Json &entries, const std::string &name) {
+  for (auto it = entries.begin(); it != entries.end();)
+    it = definedName(it.key()) == name ? entries.erase(it) : std::next(it);
+}
+
+/// What a family gives a name replaces what its base meant by it: a key may
+/// stand in for a definition, and the other way round.
+static void replaceNames(Json &base, const Json &extension) {
+  for (const char *ours : {"keys", "define"})
+    if (const Json *given = field(extension, ours); given && given->is_object())
+      for (const char *theirs : {"keys", "define"})
+        if (auto old = base.find(theirs); old != base.end() && old->is_object())
+          for (const auto &[head, unused] : given->items())
+            eraseNamed(*old, definedName(head));
+}
+
 /// Puts the fields of `extension` over those of `base`: objects by entry,
 /// lists of exceptions behind each other, everything else replaced.
 static void overlay(Json &base, const Json &extension) {
+  replaceNames(base, extension);
   for (const auto &[name, value] : extension.items()) {
     Json &old = base[name];
-    if (name == "define" && old.is_object() && value.is_object()) {
-      // A definition replaces one of the same name, whatever its parameters.
-      for (const auto &[head, unused] : value.items())
-        for (auto it = old.begin(); it != old.end();)
-          it = definedName(it.key()) == definedName(head) ? old.erase(it)
-                                                          : std::next(it);
-      old.update(value);
-    } else if (name == "keys" && old.is_object() && value.is_object()) {
+    if ((name == "define" || name == "keys") && old.is_object() &&
+        value.is_object()) {
       old.update(value);
     } else if ((name == "ignore_keys" || name == "ignore_tensors" ||
                 name == "checks") &&
@@ -214,9 +226,9 @@ static bool addTypes(const Json &name, std::vector<KeyType> &types) {
 
 bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
   std::string where = "key '" + name + "'";
-  if (!checkFields(
-          json, where,
-          {"type", "from", "optional", "default", "only", "min", "max"}))
+  if (!checkFields(json, where,
+                   {"type", "from", "optional", "default", "only", "min", "max",
+                    "length"}))
     return false;
   out.name = name;
   const Json *type = field(json, "type");
@@ -242,6 +254,9 @@ bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
   }
   const Json *fallback = field(json, "default");
   if (fallback && !expression(*fallback, where + ", 'default'", out.fallback))
+    return false;
+  const Json *length = field(json, "length");
+  if (length && !expression(*length, where + ", 'length'", out.length))
     return false;
   return bounds(where, json, out);
 }
@@ -382,13 +397,21 @@ bool FamilyParser::content(const Json &json, Family &family) {
     return false;
   }
   family.layerPrefix = prefix->get<std::string>();
+  if (const Json *nested = field(json, "nested")) {
+    if (!nested->is_string()) {
+      fail("'nested' must be the name of an object in the configuration, got " +
+           toText(*nested));
+      return false;
+    }
+    family.nested = nested->get<std::string>();
+  }
   return programs(json, family);
 }
 
 std::optional<Family> FamilyParser::parse(const Json &json) {
   if (!checkFields(json, "the file",
-                   {"about", "family", "extends", "model_types", "keys",
-                    "ignore_keys", "ignore_tensors", "checks", "define",
+                   {"about", "family", "extends", "model_types", "nested",
+                    "keys", "ignore_keys", "ignore_tensors", "checks", "define",
                     "layer_prefix", "model", "layer"}))
     return std::nullopt;
   for (const char *name : {"keys", "define"}) {

@@ -54,6 +54,9 @@ std::optional<mlir::Value> ModuleBuilder::emit(const RowsRef &rows) {
 }
 
 std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
+  // With a slash in front, a name in a layer is whole.
+  if (name.starts_with('/'))
+    return name.substr(1);
   if (!currentLayer)
     return name;
   std::string full = config.family().layerPrefix + name;

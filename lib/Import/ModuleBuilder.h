@@ -32,6 +32,7 @@ namespace moec::importer {
 struct Routing final : Object {
   Routing() : Object(Kind::Routing) {}
   mlir::Value ids, weights;
+  mlir::Value shared; ///< The weights of experts that every token has.
   int64_t experts = 0, k = 0;
 };
 
@@ -103,6 +104,7 @@ private:
     /// Of a layer: what it got from earlier ones, and what it gives to later
     /// ones.
     std::map<std::string, mlir::Value> received, passed;
+    bool afterLastRows = false;
     /// Of the region of an expert.
     int64_t experts = 0, firstExpert = 0, expertsPerToken = 0;
     LayerSummary *summary = nullptr;
@@ -139,6 +141,7 @@ private:
   std::optional<Datum> shortConv(Arguments arguments);
   std::optional<Datum> gatedDelta(Arguments arguments);
   std::optional<Datum> route(Arguments arguments);
+  std::optional<Datum> sharedWeights(Arguments arguments);
   std::optional<Datum> experts(Arguments arguments);
   std::optional<Datum> ffnExperts(Arguments arguments);
   std::optional<Datum> localExperts(Arguments arguments);
@@ -180,6 +183,8 @@ private:
                                     const std::string &role);
   mlir::Value use(const WeightRef &weight, size_t level, ArgumentKind kind);
   mlir::Value layerArgument(Frame &layer, LayerArgument argument);
+  void needAllRows(CallArguments &arguments);
+  mlir::Value tokenIds();
   /// seq_offsets and slots of a layer.
   std::pair<mlir::Value, mlir::Value> sequences();
   mlir::Value recurrentState(int64_t rows, int64_t columns);

@@ -42,6 +42,7 @@ ModuleBuilder::builtins() {
       {"short_conv", &ModuleBuilder::shortConv},
       {"gated_delta", &ModuleBuilder::gatedDelta},
       {"route", &ModuleBuilder::route},
+      {"shared_weights", &ModuleBuilder::sharedWeights},
       {"experts", &ModuleBuilder::experts},
       {"ffn_experts", &ModuleBuilder::ffnExperts},
       {"local_experts", &ModuleBuilder::localExperts},
@@ -91,24 +92,58 @@ std::optional<Datum> ModuleBuilder::call(const std::string &name,
 // The entry
 //===----------------------------------------------------------------------===//
 
+/// Refuses what needs a row for each token, where only wanted rows are left.
+void ModuleBuilder::needAllRows(CallArguments &a) {
+  if (frame().afterLastRows)
+    a.fail("cannot follow last_rows(): only the rows whose logits are wanted "
+           "are left");
+}
+
+/// The ids of the tokens, in a layer as well.
+mlir::Value ModuleBuilder::tokenIds() {
+  Frame &f = frame();
+  if (!f.ids) {
+    Type type = frames.front()->block->getArgument(0).getType();
+    f.ids = layerArgument(f, {ArgumentKind::Sequences, "", 0, type});
+  }
+  return f.ids;
+}
+
 std::optional<Datum> ModuleBuilder::embedding(Arguments arguments) {
-  CallArguments a("embedding", {"name", "vocabulary", "width"},
+  CallArguments a("embedding", {"name", "vocabulary", "width", "by"},
                   std::move(arguments), evaluator);
-  std::string name = a.text("name");
+  StoredTensor stored = a.tensor("name", ".weight");
   int64_t vocabulary = a.integer("vocabulary"), width = a.integer("width");
-  if (frame().kind != Frame::Kind::Entry)
-    a.fail("belongs into the model, not into a layer");
+  std::string by = a.text("by", "token");
+  bool isEntry = frame().kind == Frame::Kind::Entry;
+  if (!isEntry && frame().kind != Frame::Kind::Layer)
+    a.fail("belongs into the model or a layer, not into an expert");
+  needAllRows(a);
+  if (by != "token" && by != "position")
+    a.fail("knows no '" + by + "' as 'by'; it knows token and position");
+  if (by == "position" && summary.maxContext > vocabulary)
+    a.fail("has only " + std::to_string(vocabulary) +
+           " positions, and the model is compiled for " +
+           std::to_string(summary.maxContext) + "; give --max-context");
+  // Of several, the one of the vocabulary comes first.
+  bool isFirst = isEntry && by == "token" && !summary.vocabulary;
+  if (!a.failed() && by == "token" && !isFirst &&
+      vocabulary < summary.vocabulary)
+    a.fail("has " + std::to_string(vocabulary) + " rows for " +
+           std::to_string(summary.vocabulary) + " tokens");
   if (a.failed())
     return std::nullopt;
-  auto table =
-      weight(name + ".weight", {vocabulary, width}, weightElement, "embedding");
+  auto table = weight(stored, {vocabulary, width}, weightElement, "embedding");
   if (!table)
     return std::nullopt;
-  summary.vocabulary = vocabulary;
-  summary.hidden = width;
+  if (isFirst) {
+    summary.vocabulary = vocabulary;
+    summary.hidden = width;
+  }
+  mlir::Value rows = by == "token" ? tokenIds() : frame().positions;
   mlir::Value empty = emptyRows(width);
   auto gather = nn::GatherRowsOp::create(
-      builder, loc(), TypeRange{empty.getType()}, *table, frame().ids, empty);
+      builder, loc(), TypeRange{empty.getType()}, *table, rows, empty);
   return leaf(gather->getResult(0));
 }
 
@@ -118,6 +153,7 @@ std::optional<Datum> ModuleBuilder::layers(Arguments arguments) {
   int64_t count = a.integer("count");
   if (frame().kind != Frame::Kind::Entry)
     a.fail("belongs into the model, not into a layer");
+  needAllRows(a);
   if (a.failed())
     return std::nullopt;
   auto rows = emit(x);
@@ -134,12 +170,14 @@ std::optional<Datum> ModuleBuilder::lastRows(Arguments arguments) {
   RowsRef x = a.rows("x");
   if (frame().kind != Frame::Kind::Entry)
     a.fail("belongs into the model, not into a layer");
+  needAllRows(a);
   if (a.failed())
     return std::nullopt;
   auto rows = emit(x);
   if (!rows)
     return std::nullopt;
   // From here on, rows are those whose logits are wanted.
+  frame().afterLastRows = true;
   frame().count =
       tensor::DimOp::create(builder, loc(), frame().wantedRows, frame().zero);
   mlir::Value empty = emptyRows(x->width);
@@ -157,16 +195,20 @@ std::optional<Datum> ModuleBuilder::passOn(Arguments arguments) {
   CallArguments a("pass_on", {"x", "name"}, std::move(arguments), evaluator);
   RowsRef x = a.rows("x");
   std::string name = a.text("name");
-  if (frame().kind != Frame::Kind::Layer)
-    a.fail("belongs into a layer");
+  bool isEntry = frame().kind == Frame::Kind::Entry;
+  if (!isEntry && frame().kind != Frame::Kind::Layer)
+    a.fail("belongs into the model or a layer, not into an expert");
   else if (!a.failed() && frame().passed.count(name))
-    a.fail("passes on '" + name + "' a second time in one layer");
+    a.fail("passes on '" + name + "' a second time in one " +
+           (isEntry ? "model" : "layer"));
   if (a.failed())
     return std::nullopt;
   auto rows = emit(x);
   if (!rows)
     return std::nullopt;
   frame().passed[name] = *rows;
+  if (isEntry)
+    passed[name] = *rows;
   return leaf(*rows);
 }
 

@@ -115,6 +115,10 @@ static Type elementType(weights::DType type, Builder &builder) {
     return builder.getF16Type();
   case weights::DType::BF16:
     return builder.getBF16Type();
+  case weights::DType::I32:
+    return builder.getI32Type();
+  case weights::DType::I64:
+    return builder.getI64Type();
   default:
     return {};
   }
@@ -214,7 +218,8 @@ Recipes::checkTensor(const std::string &name, int64_t expert,
   MLIRContext *context = builder.getContext();
   if (isMx && tensor->dtype() == weights::DType::U8)
     source.element = Float4E2M1FNType::get(context);
-  else if (!isMx && tensor->dtype() == weights::DType::F8_E4M3)
+  else if (!isMx && tensor->dtype() == weights::DType::F8_E4M3 &&
+           !request.element.isInteger())
     source.element = Float8E4M3FNType::get(context);
   if (source.element) {
     if (!checkScales(name, expert, request, source))
@@ -222,17 +227,21 @@ Recipes::checkTensor(const std::string &name, int64_t expert,
     return source;
   }
   source.element = elementType(tensor->dtype(), builder);
-  if (!isMx && source.element)
+  bool wantsIntegers = request.element.isInteger();
+  if (!isMx && source.element && source.element.isInteger() == wantsIntegers)
     return source;
   // Integers are nobody's weights; everything else is a quantized format.
   std::string what = checkpoint.path() + ": tensor " + weights::inQuotes(name);
   std::string type(weights::name(tensor->dtype()));
-  bool quantized = !isMx && type.starts_with("F") && type != "F64";
+  bool quantized =
+      !isMx && !wantsIntegers && type.starts_with("F") && type != "F64";
   return diagnostics.error(
       quantized ? code::unsupportedElements : code::wrongElements,
       what + " has elements of type " + type +
           (quantized ? ", which is not supported" : "") + "; expected " +
-          (isMx ? "U8" : "F32, F16, BF16 or F8_E4M3"));
+          (wantsIntegers ? "I32 or I64"
+           : isMx        ? "U8"
+                         : "F32, F16, BF16 or F8_E4M3"));
 }
 
 std::optional<Recipes::Source>

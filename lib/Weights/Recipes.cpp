@@ -63,6 +63,10 @@ std::optional<DType> storedType(mlir::Type element) {
     return DType::F8_E8M0;
   if (mlir::isa<mlir::Float4E2M1FNType>(element))
     return DType::F4;
+  if (element.isInteger(32))
+    return DType::I32;
+  if (element.isInteger(64))
+    return DType::I64;
   return std::nullopt;
 }
 
@@ -81,8 +85,7 @@ Result<Extent> extentOf(mlir::Type type) {
   if (!dtype)
     return invalid("a weight of type " + textOf(type) +
                    " cannot be made; tensors of f32, f16, bf16, f8E4M3FN, "
-                   "f8E8M0FNU and f4E2M1FN "
-                   "can");
+                   "f8E8M0FNU, f4E2M1FN, i32 and i64 can");
   uint64_t numRows = tensor.getRank() ? tensor.getDimSize(0) : 1;
   uint64_t rowBits = bitWidth(*dtype);
   for (int64_t d = 1; d < tensor.getRank(); ++d)
@@ -209,6 +212,15 @@ Result<RowsRef> Builder::make(moe::CastOp op) {
   Result<Extent> to = extentOf(op.getType());
   if (!from || !to)
     return from ? to.status() : from.status();
+  if (from->dtype == DType::I64 && to->dtype == DType::I32)
+    return narrowedRows(values.at(op.getInput()));
+  bool isInteger = false;
+  for (DType type : {from->dtype, to->dtype})
+    isInteger |= type == DType::I32 || type == DType::I64;
+  if (isInteger)
+    return invalid("a cast from " + textOf(op.getInput().getType()) + " to " +
+                   textOf(op.getType()) +
+                   " cannot be made; of integers, i64 can become i32");
   return castRows(values.at(op.getInput()), from->dtype, to->dtype);
 }
 
@@ -316,10 +328,8 @@ bool hasShape(const Tensor &tensor, std::span<const int64_t> shape) {
   if (std::equal(tensor.shape().begin(), tensor.shape().end(), shape.begin(),
                  shape.end(), isSame))
     return true;
-  auto counts = [](uint64_t size) { return size != 1; };
+  // A vector may lie in a tensor of more dimensions, row by row.
   return shape.size() == 1 &&
-         std::count_if(tensor.shape().begin(), tensor.shape().end(), counts) <
-             2 &&
          tensor.numElements() == static_cast<uint64_t>(shape[0]);
 }
 

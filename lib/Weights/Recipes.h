@@ -22,8 +22,8 @@
 
 namespace moec::weights {
 
-/// Whether a tensor of the checkpoint has this shape. A vector may have further
-/// dimensions of 1 there.
+/// Whether a tensor of the checkpoint has this shape. A vector may lie there in
+/// several dimensions, row by row.
 bool hasShape(const Tensor &tensor, std::span<const int64_t> shape);
 
 /// What one moe.define describes.

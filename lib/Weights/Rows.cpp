@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace moec::weights {
 
@@ -105,6 +106,29 @@ struct CastRows final : PartRows {
       status = readFloats(from, bytes, values);
     if (status.ok())
       status = writeFloats(to, values, {out, count * size});
+    return status;
+  }
+};
+
+struct NarrowedRows final : PartRows {
+  RowsRef input;
+
+  explicit NarrowedRows(RowsRef wide)
+      : PartRows(wide->numRows, wide->rowBytes / 2), input(std::move(wide)) {}
+
+  Status readPart(int64_t expert, uint64_t first, uint64_t count,
+                  uint64_t firstByte, uint64_t size,
+                  std::byte *out) const override {
+    std::vector<int64_t> values(count * size / sizeof(int32_t));
+    Status status =
+        input->readPart(expert, first, count, 2 * firstByte, 2 * size,
+                        reinterpret_cast<std::byte *>(values.data()));
+    using Limits = std::numeric_limits<int32_t>;
+    for (size_t i = 0; i < values.size(); ++i) {
+      auto value = static_cast<int32_t>(
+          std::clamp<int64_t>(values[i], Limits::min(), Limits::max()));
+      std::memcpy(out + i * sizeof(value), &value, sizeof(value));
+    }
     return status;
   }
 };
@@ -347,6 +371,10 @@ RowsRef transposedRows(RowsRef input, uint64_t elementBytes) {
 
 RowsRef castRows(RowsRef input, DType from, DType to) {
   return std::make_shared<CastRows>(std::move(input), from, to);
+}
+
+RowsRef narrowedRows(RowsRef input) {
+  return std::make_shared<NarrowedRows>(std::move(input));
 }
 
 RowsRef concatRows(std::vector<RowsRef> inputs) {

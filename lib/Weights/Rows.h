@@ -62,6 +62,9 @@ RowsRef dequantizedRows(Quantized quantized, DType to);
 /// Elements converted to another floating-point type.
 RowsRef castRows(RowsRef input, DType from, DType to);
 
+/// 64-bit integers as 32-bit ones; what does not fit becomes the nearest.
+RowsRef narrowedRows(RowsRef input);
+
 /// The inputs below each other, or beside each other.
 RowsRef concatRows(std::vector<RowsRef> inputs);
 RowsRef besideRows(std::vector<RowsRef> inputs);

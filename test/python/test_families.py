@@ -8,6 +8,7 @@ import moec
 import numpy as np
 import pytest
 from conftest import BUILD, SOURCE, write_safetensors
+from formulas import relative_error, rms, sigmoid, silu, wide
 
 HIDDEN, HEADS, KV_HEADS, SIZE, EXPERTS, WIDTH, VOCABULARY, LAYERS = 48, 4, 2, 12, 4, 32, 64, 3
 CONFIG = {
@@ -42,9 +43,9 @@ def tensors():
     return {name: (rng.standard_normal(shape) / 6).astype(np.float32) for name, shape in shapes.items()}
 
 
-def logits(compiled, directory, family, weights, *flags):
+def logits(compiled, directory, family, weights, *flags, config=CONFIG):
     directory.mkdir()
-    (directory / "config.json").write_text(json.dumps(CONFIG))
+    (directory / "config.json").write_text(json.dumps(config))
     (directory / "family.json").write_text(json.dumps(family))
     write_safetensors(directory / "model.safetensors", weights)
     artifact = compiled(directory, "--arch-spec", str(directory / "family.json"), "--dtype", "f32", *flags)
@@ -71,3 +72,42 @@ def test_layer_types_have_rotary_tables_of_their_own(compiled, tmp_path):
                str(tmp_path / "model" / "family.json"), "-o", str(tmp_path / "out.mlir"), "--compile-to", "import"]
     subprocess.run(command, check=True, capture_output=True)
     assert (tmp_path / "out.mlir").read_text().count("moe.rope_table") == 2
+
+
+@pytest.mark.parametrize("flags", [("--target", "cpu"), ("--fallback",)], ids=["cpu", "fallback"])
+def test_a_table_chooses_and_a_shared_expert_shares_the_weights(compiled, tmp_path, flags):
+    """Experts by token id, the last row of the router's for an expert that gives every token back, and weights whose sum is 1
+    with its own: against the formula. An entry of the table that is no expert leaves the other one."""
+    p, name = "model.layers.0.", "block_sparse_moe"
+    weights = {key: value for key, value in tensors().items() if p in key or "layers" not in key}
+    weights = {key: value for key, value in weights.items() if "self_attn" not in key and "feedforward" not in key}
+    rng = np.random.default_rng(9)
+    weights[f"{p}{name}.gate.weight"] = rng.standard_normal((EXPERTS + 1, HIDDEN)).astype(np.float32)
+    weights[p + "input_layernorm.weight"] = np.ones(HIDDEN, np.float32)
+    table = np.stack([rng.permutation(EXPERTS)[:2] for _ in range(VOCABULARY)]).astype(np.int64)
+    table[7, 1], table[14, 0] = -1, 1 << 40
+    weights[p + "experts_of_token"] = table
+    family = {"family": "example", "extends": "mixtral", "model_types": ["example"],
+              "define": {
+                  "self_attention(x)": "0 * x",
+                  "choose(x)": f"route(linear(x, router, {EXPERTS + 1}, role='router'), 2, policy='table', table='experts_of_token', "
+                               "score='sigmoid', renorm='sum', shared_experts=1)",
+                  "weighted(x, r)": "experts(x, r, expert) + shared_weights(r) * x",
+                  "sparse(x)": "weighted(x, choose(x))"}}
+    config = {key: value for key, value in CONFIG.items() if key not in ("layer_types", "rope_parameters", "sliding_window")}
+    actual = logits(compiled, tmp_path / "model", family, weights, *flags, config={**config, "num_hidden_layers": 1})
+
+    t, ids = wide({key: value for key, value in weights.items() if value.dtype == np.float32}), np.arange(30) * 7 % VOCABULARY
+    x = t["model.embed_tokens.weight"][ids]
+    h = rms(x, t[p + "post_attention_layernorm.weight"], 1e-5)
+    scores = sigmoid(h @ t[f"{p}{name}.gate.weight"].T)
+    chosen = table[ids]
+    exists = (chosen >= 0) & (chosen < EXPERTS)
+    own = np.where(exists, np.take_along_axis(scores, np.where(exists, chosen, 0), 1), 0)
+    total = own.sum(1) + scores[:, EXPERTS]
+    y = (scores[:, EXPERTS] / total)[:, None] * h
+    for token, slot in zip(*exists.nonzero()):
+        w1, w2, w3 = (t[f"{p}{name}.experts.{chosen[token, slot]}.{w}.weight"] for w in ("w1", "w2", "w3"))
+        y[token] += own[token, slot] / total[token] * (w2 @ (silu(w1 @ h[token]) * (w3 @ h[token])))
+    expected = rms(x + y, t["model.norm.weight"], 1e-5) @ t["lm_head.weight"].T
+    assert relative_error(actual, expected) <= 2e-6

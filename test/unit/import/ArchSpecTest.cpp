@@ -19,7 +19,9 @@ namespace {
 /// Imports a fixture through a family file that changes Mixtral's.
 class Program {
 public:
-  explicit Program(Json define, Json more = Json::object()) {
+  explicit Program(Json define, Json more = Json::object(),
+                   std::string checkpoint = fixture("mixtral-a"))
+      : checkpoint(std::move(checkpoint)) {
     Json family = {
         {"family", "mixtral"},
         {"extends", "mixtral"},
@@ -32,7 +34,7 @@ public:
     options.archSpec = directory.write("family.json", family.dump());
   }
 
-  Imported import() const { return {fixture("mixtral-a"), options}; }
+  Imported import() const { return {checkpoint, options}; }
 
   testing::AssertionResult
   failsWith(std::vector<std::string> facts,
@@ -42,6 +44,7 @@ public:
 
 private:
   moec::weights::test::TemporaryDirectory directory;
+  std::string checkpoint;
   ImportOptions options;
 };
 
@@ -159,8 +162,8 @@ TEST(ArchSpecTest, ReportsWhereAProgramIsWrong) {
   EXPECT_TRUE(Program({{"self_attention(x)", "7"}})
                   .failsWith({"tap() needs rows of activations"}));
   EXPECT_TRUE(
-      Program({{"prepare_q(q)", "embedding('model.embed_tokens', 256, 64)"}})
-          .failsWith({"embedding() belongs into the model"}));
+      Program({{"expert(x)", "embedding('/model.embed_tokens', 256, 64)"}})
+          .failsWith({"embedding() belongs into the model or a layer"}));
   EXPECT_TRUE(Program({{"rope_dims", "32"}})
                   .failsWith({"turns 32 elements of heads of only 16"}));
   EXPECT_TRUE(Program({{"rope_dims", "7"}})
@@ -186,9 +189,98 @@ TEST(ArchSpecTest, RowsReachLaterLayers) {
   EXPECT_TRUE(Program({{"prepare_v(v)", "pass_on(1, 'v')"}})
                   .failsWith({"pass_on() needs rows of activations as 'x'"}));
   EXPECT_TRUE(Program({{"expert(x)", "pass_on(x, 'v')"}})
-                  .failsWith({"pass_on() belongs into a layer"}));
+                  .failsWith({"pass_on() belongs into the model or a layer"}));
   EXPECT_TRUE(Program({{"expert(x)", "passed_on('v')"}})
                   .failsWith({"passed_on() belongs into a layer"}));
+}
+
+// Layers get at the ids of the tokens and at what the model made of them, and
+// at tensors that are nobody's or another layer's.
+TEST(ArchSpecTest, LayersReadTokensAndOtherTensors) {
+  std::string table = "embedding('/model.embed_tokens', 256, 64";
+  auto prepared = [](const std::string &value) {
+    return Program({{"prepare_q(q)", "q + " + value}});
+  };
+  Imported byToken = prepared(table + ")").import();
+  ASSERT_TRUE(byToken.module) << byToken.messages();
+  EXPECT_EQ(count(byToken.text(), "nn.gather_rows"), 3u)
+      << "the embedding, the layers' one function, and the wanted rows";
+  EXPECT_EQ(byToken.summary.hidden, 64);
+  Imported byPosition = prepared(table + ", by='position')").import();
+  ASSERT_TRUE(byPosition.module) << byPosition.messages();
+  EXPECT_NE(byPosition.text(), byToken.text());
+  EXPECT_TRUE(prepared(table + ", by='word')")
+                  .failsWith({"knows no 'word' as 'by'", "position"}));
+  EXPECT_TRUE(prepared("embedding(tensor('/model.embed_tokens.weight', "
+                       "rows=256, size=100), 100, 64)")
+                  .failsWith({"has 100 rows for 256 tokens"}));
+  EXPECT_TRUE(
+      prepared("embedding(tensor('/model.embed_tokens.weight', "
+               "rows=256, size=100), 100, 64, by='position')")
+          .failsWith({"has only 100 positions", "for 256", "--max-context"}));
+  auto model = [](const std::string &line) {
+    return Program({{"prepare_q(q)", "q + passed_on('e')"}},
+                   {{"model",
+                     {"x = embedding('model.embed_tokens', 256, 64)",
+                      "e = pass_on(2 * x, 'e')", "x = last_rows(layers(x, 3))",
+                      line, "linear(norm(x, 'model.norm'), 'lm_head', 256)"}}});
+  };
+  Imported passed = model("x").import();
+  ASSERT_TRUE(passed.module) << passed.messages();
+  EXPECT_EQ(passed.summary.layers.size(), 3u);
+  std::string late = " cannot follow last_rows()";
+  EXPECT_TRUE(model("x = layers(x, 1)").failsWith({"layers()" + late}));
+  EXPECT_TRUE(model("x = last_rows(x)").failsWith({"last_rows()" + late}));
+  EXPECT_TRUE(model("x = x + embedding('model.embed_tokens', 256, 64)")
+                  .failsWith({"embedding()" + late}));
+}
+
+TEST(ArchSpecTest, MoreFunctionsOfRows) {
+  for (const char *name : {"sqrt", "abs", "sin", "cos"}) {
+    std::string op = std::string(name) == "abs" ? "absf" : name;
+    Imported imported =
+        Program({{"prepare_v(v)", std::string(name) + "(v)"}}).import();
+    ASSERT_TRUE(imported.module) << imported.messages();
+    EXPECT_EQ(count(imported.text(), "math." + op + " "), 1u) << name;
+  }
+}
+
+// A configuration with its text model in an object, beside one for images.
+TEST(ArchSpecTest, NestedConfigurations) {
+  EditedFixture edited("mixtral-a");
+  Json inner = edited.config;
+  edited.config = {{"model_type", "mixtral"},
+                   {"hidden_size", 7},
+                   {"torch_dtype", "float32"},
+                   {"text_config", inner},
+                   {"vision_config", {{"depth", 2}}}};
+  edited.config["text_config"]["model_type"] = "mixtral_text";
+  std::string checkpoint = edited.write();
+  Json nested = {{"nested", "text_config"}, {"ignore_keys", {"vision_config"}}};
+  Imported imported = Program(Json::object(), nested, checkpoint).import();
+  ASSERT_TRUE(imported.module) << imported.messages();
+  EXPECT_EQ(imported.summary.hidden, 64) << "what is inside goes first";
+  EXPECT_EQ(imported.text(), Program(Json::object()).import().text());
+  nested.erase("ignore_keys");
+  EXPECT_TRUE(Program(Json::object(), nested, checkpoint)
+                  .import()
+                  .failsWith(code::unsupportedKey, 3, {"vision_config"}));
+}
+
+TEST(ArchSpecTest, ListsHaveALength) {
+  EditedFixture edited("mixtral-a");
+  edited.config["windows"] = {4, 0, 4};
+  std::string checkpoint = edited.write();
+  auto with = [&](const char *length) {
+    Json key = {{"type", "ints"}, {"length", length}};
+    return Program({{"window", "windows[layer]"}},
+                   {{"keys", {{"windows", key}}}}, checkpoint);
+  };
+  EXPECT_TRUE(with("num_hidden_layers").import().module);
+  EXPECT_TRUE(with("num_hidden_layers + 1")
+                  .failsWith({"windows has 3 entries; it must have 4"},
+                             code::contradiction));
+  EXPECT_TRUE(with("'3'").failsWith({"a length must be an integer"}));
 }
 
 TEST(ArchSpecTest, ReportsWrongExperts) {
@@ -234,6 +326,65 @@ TEST(ArchSpecTest, ReportsWrongRoutings) {
           .failsWith({"group_keep must be between 0 and the 4 groups"}));
   EXPECT_TRUE(choose("2, groups=3, group_keep=1")
                   .failsWith({"8 experts do not divide into 3 groups"}));
+}
+
+// Routing by a table of the checkpoint, and the weights that a routing gives to
+// experts that every token has.
+TEST(ArchSpecTest, TablesAndWeightsOfSharedExperts) {
+  auto choose = [](const std::string &arguments, std::string checkpoint) {
+    return Program({{"choose(x)", "route(linear(x, router, num_experts, "
+                                  "role='router'), 2, " +
+                                      arguments + ")"}},
+                   Json::object(), std::move(checkpoint));
+  };
+  auto checkpoint = [](EditedFixture &edited, const char *type) {
+    edited.editTensors([&](Json &header) {
+      for (int layer = 0; layer < 3; ++layer)
+        header["model.layers." + std::to_string(layer) + ".table"] = {
+            {"dtype", type}, {"shape", {256, 2}}};
+    });
+    return edited.write();
+  };
+  std::string byTable = "policy='table', table='table'";
+  for (const char *type : {"I64", "I32"}) {
+    EditedFixture edited("mixtral-a");
+    Imported imported = choose(byTable, checkpoint(edited, type)).import();
+    ASSERT_TRUE(imported.module) << imported.messages();
+    EXPECT_EQ(count(imported.text(), "moe.weight \"model.layers.0.table\""),
+              1u);
+    EXPECT_EQ(count(imported.text(), "moe.cast"),
+              type == std::string("I64") ? 3u : 0u);
+  }
+  EditedFixture floats("mixtral-a");
+  EXPECT_TRUE(choose(byTable, checkpoint(floats, "F32"))
+                  .failsWith({"layers.0.table", "F32", "expected I32 or I64"},
+                             code::wrongElements));
+  std::string plain = fixture("mixtral-a");
+  EXPECT_TRUE(
+      choose("policy='table'", plain).failsWith({"needs a 'table' for"}));
+  EXPECT_TRUE(
+      choose("table='table'", plain).failsWith({"its policy is not 'table'"}));
+
+  Json sparse = {
+      {"choose(x)", "route(linear(x, router, 8, role='router'), 2, "
+                    "renorm='sum', shared_experts=1)"},
+      {"weighted(x, r)", "experts(x, r, expert) + shared_weights(r) * x"},
+      {"sparse(x)", "weighted(x, choose(x))"}};
+  Json more = {
+      {"ignore_tensors", {"*.experts.7.*"}},
+      {"keys",
+       {{"num_experts", {{"type", "int"}, {"from", {"num_local_experts"}}}}}}};
+  Imported imported = Program(sparse, more).import();
+  ASSERT_TRUE(imported.module) << imported.messages();
+  EXPECT_EQ(imported.summary.layers[0].experts, 7);
+  sparse["sparse(x)"] = "shared_weights(7) * x";
+  EXPECT_TRUE(Program(sparse, more).failsWith({"needs a routing"}));
+  EXPECT_TRUE(Program({{"weighted(x, r)", "shared_weights(r) * x"},
+                       {"sparse(x)", "weighted(x, choose(x))"}})
+                  .failsWith({"needs a routing with shared_experts"}));
+  EXPECT_TRUE(Program({{"choose(x)", "route(linear(x, router, 8, "
+                                     "role='router'), 2, shared_experts=8)"}})
+                  .failsWith({"8 experts, of which 8 are shared"}));
 }
 
 TEST(ArchSpecTest, ReportsWrongFiles) {

@@ -316,7 +316,7 @@ TEST(ConfigRejectionTest, UnsupportedValues) {
        "\"gpt2\"",
        code::unknownModelType,
        3,
-       {"\"gpt2\"", "mixtral, olmoe, ", "--arch-spec"}},
+       {"\"gpt2\"", "mixtral, ", "olmoe, ", "--arch-spec"}},
       {"olmoe-a",
        "/hidden_act",
        "\"mish\"",

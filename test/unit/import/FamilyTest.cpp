@@ -134,6 +134,8 @@ TEST(FamilyTest, RefusesBadFiles) {
       {"/keys/a", "{\"type\": \"int\", \"only\": []}", "'only'"},
       {"/keys/a", "{\"type\": \"int\", \"min\": \"0\"}", "'min'"},
       {"/keys/a", "{\"type\": \"int\", \"optional\": 1}", "'optional'"},
+      {"/keys/a", "{\"type\": \"ints\", \"length\": \"1 +\"}", "'length'"},
+      {"/nested", "1", "'nested' must be the name of an object"},
       {"/define", "[]", "'define' must be an object"},
       {"/define/f(", "\"1\"", "'f('"},
       {"/define/f", "\"$\"", "expected a value"},
@@ -166,6 +168,25 @@ TEST(FamilyTest, KeysAndDefinitionsShareNames) {
   std::string message;
   EXPECT_FALSE(parse(json, &message));
   EXPECT_NE(message.find("there is a key of this name"), std::string::npos);
+}
+
+// Of a base, either replaces the other.
+TEST(FamilyTest, ANameReplacesThatOfTheBase) {
+  Json json = minimal();
+  json["extends"] = "mixtral";
+  json["keys"]["window"] = {{"type", "int"}};
+  json["keys"]["norm"] = {{"type", "float"}};
+  json["define"]["sliding_window"] = "7";
+  json["define"]["head_dim(x)"] = "x";
+  auto family = parse(json);
+  ASSERT_TRUE(family);
+  EXPECT_TRUE(family->keys.count("window") && family->keys.count("norm"));
+  EXPECT_FALSE(family->definitions.count("window") ||
+               family->definitions.count("norm"));
+  EXPECT_TRUE(family->definitions.count("sliding_window") &&
+              family->definitions.count("head_dim"));
+  EXPECT_FALSE(family->keys.count("sliding_window") ||
+               family->keys.count("head_dim"));
 }
 
 TEST(FamilyTest, FindsReachableNames) {
