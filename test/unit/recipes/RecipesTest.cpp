@@ -62,6 +62,13 @@ TEST_F(RecipeTest, BanksTakeOneTensorForEachExpert) {
   EXPECT_EQ(executor->weights()[0].stride, 64u);
 }
 
+TEST_F(RecipeTest, AVectorMayLieInSeveralDimensions) {
+  store({{"a", DType::F32, {2, 1, 3}, {1, 2, 3, 4, 5, 6}}});
+  recipes("%0 = moe.load \"a\" : tensor<6xf32>\n"
+          "moe.define \"v\" role \"norm\", %0 : tensor<6xf32>");
+  EXPECT_EQ(made("v"), (Floats{1, 2, 3, 4, 5, 6}));
+}
+
 TEST_F(RecipeTest, CastsWidenExactlyAndRoundOnce) {
   // Just above the middle of two bf16, a tie, and a number that f16 holds.
   Floats values = {1 + 0x1p-8f + 0x1p-20f, 1 + 0x1p-8f, 0.0999755859375f,
@@ -244,12 +251,18 @@ TEST_F(RecipeInvalidTest, Tensors) {
       tryRecipes("%0 = moe.load \"a\" : tensor<3x2xf32>"),
       ErrorCode::SizeMismatch,
       {"tensor 'a' is F32 [2, 3], the recipe expects tensor<3x2xf32>"}));
-  EXPECT_TRUE(failsWith(tryRecipes("%0 = moe.load \"a\" : tensor<6xf32>"),
-                        ErrorCode::SizeMismatch, {"tensor<6xf32>"}));
+  EXPECT_TRUE(failsWith(tryRecipes("%0 = moe.load \"a\" : tensor<7xf32>"),
+                        ErrorCode::SizeMismatch, {"tensor<7xf32>"}));
   EXPECT_TRUE(failsWith(tryRecipes("%0 = moe.load \"a\" : tensor<2x3xbf16>"),
                         ErrorCode::SizeMismatch, {"F32 [2, 3]", "bf16"}));
   EXPECT_TRUE(failsWith(tryRecipes("%0 = moe.load \"a\" : tensor<2x3xi32>"),
-                        ErrorCode::InvalidArgument, {"tensor<2x3xi32>"}));
+                        ErrorCode::SizeMismatch, {"F32 [2, 3]", "i32"}));
+  EXPECT_TRUE(failsWith(tryRecipes("%0 = moe.load \"a\" : tensor<2x3xi16>"),
+                        ErrorCode::InvalidArgument, {"tensor<2x3xi16>"}));
+  EXPECT_TRUE(failsWith(
+      tryRecipes("%0 = moe.load \"a\" : tensor<2x3xf32>\n"
+                 "%1 = moe.cast %0 : tensor<2x3xf32> to tensor<2x3xi32>"),
+      ErrorCode::InvalidArgument, {"of integers, i64 can become i32"}));
 }
 
 TEST_F(RecipeInvalidTest, Banks) {
