@@ -29,6 +29,7 @@ class Machine(NamedTuple):
     name: str
     attribute: str
     flags: tuple
+    pairs: bool = False  # Whether rows and weights of bf16 are multiplied in pairs.
 
 
 def cpu_flags():
@@ -56,12 +57,23 @@ def machines():
     ]
 
 
+def pair_machines():
+    """Products of bf16 pairs: with the instruction replaced, and as it is where the machine has it."""
+    attribute = "vector_bits = 512, vector_registers = 32, bf16_dot = true"
+    emulated = Machine("pairs-emulated", f"{attribute}, emulate = true", machines()[1].flags, True)
+    if "avx512_bf16" not in cpu_flags():
+        return [emulated]
+    flags = ("-march=x86-64-v4", "-mavx512bf16", "-mprefer-vector-width=512")
+    return [emulated, Machine("pairs", attribute, flags, True)]
+
+
 LOWERING = """
-  -moe-cpu-expand-math -scf-forall-to-for -buffer-loop-hoisting -canonicalize
-  -cse -llvm-request-c-wrappers -convert-scf-to-cf -convert-vector-to-llvm
+  -moe-cpu-emulate-intrinsics -moe-cpu-expand-math -scf-forall-to-for -buffer-loop-hoisting -canonicalize
+  -cse -llvm-request-c-wrappers -convert-scf-to-cf -convert-vector-to-llvm=enable-x86vector
   -expand-strided-metadata -lower-affine -finalize-memref-to-llvm
   -convert-math-to-llvm -convert-arith-to-llvm -convert-index-to-llvm
   -convert-func-to-llvm -convert-cf-to-llvm -reconcile-unrealized-casts
+  -moe-cpu-bf16-as-bits
 """.split()
 
 
