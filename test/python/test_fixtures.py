@@ -9,11 +9,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import FIXTURES, NAMES, read_safetensors, recorded_choice, tolerance
-
-# Baseline code runs everywhere; the form with products of bf16 pairs runs with
-# its intrinsics replaced, so that it is tested on every machine; `native` is what this one has.
-TARGETS = ["cpu", "cpu:znver4+emulate", "cpu:native"]
+from conftest import FIXTURES, NAMES, of_models, read_safetensors, recorded_choice, tolerance
 
 
 def run_all(artifact, ids):
@@ -46,19 +42,17 @@ def compare(artifact, name):
             relative(logits[mask], expected["logits"][mask]), same)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", NAMES)
-def test_f32(compiled, name, target):
-    artifact = compiled(FIXTURES / name, "--dtype", "f32", "--target", target)
+@of_models("f32")
+def test_f32(compiled, name, dtype, target):
+    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target)
     error, _, same = compare(artifact, name)
     assert same.all()
     assert error <= tolerance(name)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", NAMES)
-def test_bf16(compiled, name, target):
-    artifact = compiled(FIXTURES / name, "--dtype", "bf16", "--target", target)
+@of_models("bf16")
+def test_bf16(compiled, name, dtype, target):
+    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target)
     original = json.loads((FIXTURES / name / "meta.json").read_text())["bf16_of_the_original"]
     _, error, same = compare(artifact, name)
     assert error <= max(2e-2, 1.5 * original["same"])

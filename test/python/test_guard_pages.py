@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import FIXTURES
+from conftest import FIXTURES, of_models
 
 SCRIPT = pathlib.Path(__file__).with_name("guarded_step.py")
 # guard_pages.py is the numeric tests'.
@@ -33,10 +33,9 @@ def cases(artifact):
 
 
 @pytest.mark.parametrize("side", ["after", "before"])
-@pytest.mark.parametrize("dtype", ["f32", "bf16"])
-@pytest.mark.parametrize("name", ["qwen2_moe-a", "olmoe-b", "mixtral-b"])
-def test_step(compiled, tmp_path, name, dtype, side):
-    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", "cpu", "--max-sequences", "3")
+@of_models("f32", "bf16", names=["qwen2_moe-a", "olmoe-b", "mixtral-b"])
+def test_step(compiled, tmp_path, name, dtype, target, side):
+    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target, "--max-sequences", "3")
     recorded = tmp_path / "cases"
     recorded.write_bytes(pickle.dumps(list(cases(artifact))))
     done = subprocess.run([sys.executable, SCRIPT, artifact, recorded, side], capture_output=True,

@@ -3,7 +3,7 @@
 import moec
 import numpy as np
 import pytest
-from conftest import FIXTURES, NAMES, read_safetensors
+from conftest import FIXTURES, of_models, read_safetensors
 
 
 def same(a, b):
@@ -11,9 +11,7 @@ def same(a, b):
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
-@pytest.mark.parametrize("target", ["cpu", "cpu:native"])
-@pytest.mark.parametrize("dtype", ["f32", "bf16"])
-@pytest.mark.parametrize("name", NAMES)
+@of_models("f32", "bf16")
 def test_one_step_token_by_token_and_ragged(compiled, name, dtype, target):
     artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target)
     ids, others = read_safetensors(FIXTURES / name / "expected.safetensors")["input_ids"]
