@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Write a checkpoint with random weights in the shape of a published model.
 
-    make_model.py DIR [--shape olmoe-1b-7b] [--layers N] [--experts E] [--seed S]
+    make_model.py DIR [--shape olmoe-1b-7b] [--layers N] [--experts E]
+                       [--vocabulary V] [--seed S]
 
 Weights are bf16, normal with deviation 0.02 (norms 1), streamed to disk one
 tensor at a time: memory does not grow with the model. The same arguments give the
@@ -33,7 +34,7 @@ SHAPES = {
         num_key_value_heads=4, num_experts=16, num_experts_per_tok=4,
         num_hidden_layers=2, vocab_size=512, norm_topk_prob=False,
         rms_norm_eps=1e-5, rope_theta=10000.0, rope_scaling=None,
-        max_position_embeddings=256, hidden_act="silu", attention_bias=False,
+        max_position_embeddings=1024, hidden_act="silu", attention_bias=False,
         clip_qkv=None, tie_word_embeddings=False, torch_dtype="bfloat16",
         eos_token_id=1, pad_token_id=1),
 }
@@ -77,6 +78,7 @@ def main():
     parser.add_argument("--shape", choices=sorted(SHAPES), default="olmoe-1b-7b")
     parser.add_argument("--layers", type=int, help="instead of the model's own number")
     parser.add_argument("--experts", type=int, help="instead of the model's own number")
+    parser.add_argument("--vocabulary", type=int, help="instead of the model's own size")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     config = dict(SHAPES[args.shape])
@@ -84,6 +86,10 @@ def main():
         config["num_hidden_layers"] = args.layers
     if args.experts:
         config["num_experts"] = args.experts
+    if args.vocabulary:
+        config["vocab_size"] = args.vocabulary
+        for name in ("eos_token_id", "pad_token_id"):
+            config[name] = min(config[name], args.vocabulary - 1)
     header, offset = {}, 0
     for name, shape in tensors(config):
         size = 2 * int(np.prod(shape))
