@@ -86,7 +86,7 @@ install_python_packages() {
   else
     printf 'setup: %s\n' \
       'pip could not install scripts/requirements.txt, see above.' \
-      'The compiler does not need them; tests that do will be skipped.' >&2
+      'The compiler does not need them; tests that do will fail.' >&2
   fi
 }
 
