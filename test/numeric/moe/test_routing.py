@@ -2,12 +2,13 @@
 lowering on every number of lanes, the generic one beside it."""
 
 import functools
+import subprocess
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from harness import build, call, dtype, error, guarded, machines, stored
+from harness import build, call, dtype, error, guarded, machines, moe_opt, stored
 from models import (
     Routing,
     by_score,
@@ -385,3 +386,20 @@ def test_rows_that_lie_apart(machine, passes):
     again, weights_again = np.zeros((13, 3), np.int32), np.zeros((13, 3), np.float32)
     call(library, "route", outs[2], again, weights_again)
     assert np.array_equal(again, outs[0]) and np.array_equal(weights_again, outs[1])
+
+
+def test_a_mask_of_classes_has_a_limit():
+    """Larger than what a task keeps on its stack."""
+    mask = ", ".join(["true"] * (8 * 8193))
+    module = f"""
+    func.func @f(%l: tensor<?x8xf32>, %c: tensor<?xi32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {{
+      %0:2 = moe.route {{class_mask = array<i1: {mask}>, routing = #moe.routing<k = 2>}}
+        ins(%l : tensor<?x8xf32>) class_id(%c : tensor<?xi32>)
+        outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+      return
+    }}"""
+    command = [moe_opt(), "-", "-moe-check-support"]
+    done = subprocess.run(command, input=module, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "[MOE0321]" in done.stderr
+    assert "a class_mask of at most 65536 entries" in done.stderr
