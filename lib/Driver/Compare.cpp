@@ -57,7 +57,6 @@ private:
   void compareExperts(const Rows &expected, const Rows &actual,
                       Comparison &comparison);
   std::string gapText(const std::string &tap, int64_t token,
-                      const std::vector<int32_t> &wanted,
                       const std::vector<int32_t> &got, bool &isTie) const;
 
   const Recorded &reference;
@@ -117,46 +116,19 @@ static std::string listText(const std::vector<int32_t> &list) {
   return text;
 }
 
-/// Whether the reference could as well have chosen `got`: every expert that it
-/// took beats every one that it is exchanged for by less than the bound. The
-/// keys are read off the logits, of which scores are a rising function; where a
-/// bias or groups decide too, the chosen experts are not those of the highest
-/// logits, and nothing counts as a tie.
+/// Whether the reference could as well have chosen `got`, and how near it was.
 std::string Comparer::gapText(const std::string &tap, int64_t token,
-                              const std::vector<int32_t> &wanted,
                               const std::vector<int32_t> &got,
                               bool &isTie) const {
   isTie = false;
-  std::string layer = tap.substr(0, tap.rfind('.'));
-  auto found = reference.values.find(layer + ".router_logits");
-  if (found == reference.values.end())
+  auto found = reference.margins.find(tap);
+  if (found == reference.margins.end())
     return "";
-  int64_t experts = found->second.width();
-  const float *logits = found->second.reals.data() + token * experts;
-  double lowestWanted = INFINITY, highestOther = -INFINITY, largest = 0;
-  double highestDropped = -INFINITY, lowestTaken = INFINITY;
-  int64_t dropped = 0, taken = 0;
-  for (int32_t i = 0; i < experts; ++i) {
-    bool isWanted = std::binary_search(wanted.begin(), wanted.end(), i);
-    bool isGot = std::binary_search(got.begin(), got.end(), i);
-    if (isWanted)
-      lowestWanted = std::min<double>(lowestWanted, logits[i]);
-    else
-      highestOther = std::max<double>(highestOther, logits[i]);
-    if (isWanted && !isGot) {
-      highestDropped = std::max<double>(highestDropped, logits[i]);
-      ++dropped;
-    } else if (isGot && !isWanted) {
-      lowestTaken = std::min<double>(lowestTaken, logits[i]);
-      ++taken;
-    }
-    largest = std::max<double>(largest, std::abs(logits[i]));
-  }
-  if (!dropped || dropped != taken)
-    return "; they are not as many";
-  double gap = highestDropped - lowestTaken;
+  auto [gap, largest] = found->second(token, got);
+  if (std::isinf(gap))
+    return "; no logits near its own choose so";
   double bound = (options.narrow ? 0x1p-7 : 1e-5) * largest;
-  isTie = lowestWanted >= highestOther && gap < bound;
+  isTie = gap < bound;
   return format("; the gap of keys is %.3g, a tie is below %.3g", gap, bound);
 }
 
@@ -172,7 +144,7 @@ void Comparer::compareExperts(const Rows &expected, const Rows &actual,
     if (wanted == got)
       continue;
     bool isTie = false;
-    std::string gap = gapText(comparison.name, token, wanted, got, isTie);
+    std::string gap = gapText(comparison.name, token, got, isTie);
     if (isTie) {
       ++comparison.ties;
       tied[token] = true;

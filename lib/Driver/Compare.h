@@ -31,10 +31,10 @@ struct Comparison {
 };
 
 /// Compares what both have, in the order of the reference. A token whose
-/// experts differ counts as a tie when the reference's keys k and k+1 are
-/// nearer to each other than 1e-5 (narrow: 2^-7) of its largest logit; its
-/// later values are not compared, and neither, unless narrow, those of the
-/// tokens that attend to it.
+/// experts differ counts as a tie when its keys in the reference need no more
+/// than a gap below 1e-5 (narrow: 2^-7) of its largest logit to choose so, by
+/// bias, groups and all; its later values are not compared, and neither, unless
+/// narrow, those of the tokens that attend to it.
 std::vector<Comparison> compareValues(const Recorded &reference,
                                       const Recorded &artifact,
                                       const CompareOptions &options);

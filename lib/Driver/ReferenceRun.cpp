@@ -7,6 +7,7 @@
 #include "lib/Driver/ReferenceRun.h"
 #include "lib/Driver/Messages.h"
 #include "lib/Reference/Evaluator.h"
+#include "lib/Reference/Margin.h"
 #include "lib/Reference/RecipeWeights.h"
 #include "passes/Pipeline.h"
 
@@ -48,6 +49,7 @@ static Rows toRows(const Floats &tensor) {
 }
 
 static std::optional<Recorded> evaluate(ModuleOp module,
+                                        std::shared_ptr<MLIRContext> context,
                                         const std::string &checkpointPath,
                                         std::span<const int32_t> ids,
                                         Messages &messages) {
@@ -65,11 +67,25 @@ static std::optional<Recorded> evaluate(ModuleOp module,
   reference::RecipeWeights weights(*executor);
   reference::Evaluator<float> evaluator(module, weights);
   Recorded recorded;
+  std::shared_ptr<reference::KeptChoice> choice;
   auto keep = [&](const std::string &name, const Floats &value) {
-    if (recorded.values.emplace(name, toRows(value)).second)
-      recorded.order.push_back(name);
+    if (!recorded.values.emplace(name, toRows(value)).second)
+      return;
+    recorded.order.push_back(name);
+    // The tap of the ids stands behind what chose them. Attributes live as long
+    // as the context.
+    if (llvm::StringRef(name).ends_with(".experts") && choice)
+      recorded.margins[name] = [choice = std::exchange(choice, nullptr),
+                                context](int64_t token,
+                                         const std::vector<int32_t> &ids) {
+        return Margin{choice->gap(token, ids), choice->largestLogit(token)};
+      };
   };
   evaluator.onTap(keep);
+  evaluator.onRoute([&](moe::RoutingAttr routing, const Floats &logits,
+                        const reference::Operands<float> &operands) {
+    choice = std::make_shared<reference::KeptChoice>(routing, logits, operands);
+  });
   auto results = evaluator.evaluate("step", stepInputs(ids));
   if (failed(results))
     return std::nullopt;
@@ -81,15 +97,16 @@ std::optional<Recorded>
 driver::runReference(const std::string &checkpoint,
                      const importer::ImportOptions &options,
                      std::span<const int32_t> ids, CompileReport &report) {
-  MLIRContext context(makeRegistry(), MLIRContext::Threading::DISABLED);
+  auto context = std::make_shared<MLIRContext>(
+      makeRegistry(), MLIRContext::Threading::DISABLED);
   CompileListener silent;
-  Messages messages(context, report, silent);
+  Messages messages(*context, report, silent);
   importer::Diagnostics diagnostics;
   OwningOpRef<ModuleOp> module =
-      importer::importCheckpoint(context, checkpoint, options, diagnostics);
+      importer::importCheckpoint(*context, checkpoint, options, diagnostics);
   for (const importer::Diagnostic &diagnostic : diagnostics.list())
     messages.add(diagnostic);
   if (!module)
     return std::nullopt;
-  return evaluate(*module, checkpoint, ids, messages);
+  return evaluate(*module, context, checkpoint, ids, messages);
 }

@@ -10,6 +10,7 @@
 
 #include "lib/Driver/Compiler.h"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -29,11 +30,24 @@ struct Rows {
   }
 };
 
+/// How near another choice of experts was.
+struct Margin {
+  /// Between keys that would have to change places, in terms of the logits that
+  /// they are made of (KeptChoice); infinity where none would do.
+  double gap;
+  double largestLogit;
+};
+
 /// The values of taps by name, and "logits".
 struct Recorded {
   /// Names in the order in which the model computes them.
   std::vector<std::string> order;
   std::map<std::string, Rows> values;
+  /// By the tap of the experts that were chosen: the margin to the choice of
+  /// these experts by a token. Only of a reference.
+  std::map<std::string,
+           std::function<Margin(int64_t token, const std::vector<int32_t> &)>>
+      margins;
 };
 
 /// Imports a checkpoint and evaluates it by definition, in f32, for one

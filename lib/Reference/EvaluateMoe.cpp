@@ -35,6 +35,7 @@ static LogicalResult report(Operation *op, const weights::Status &status) {
 /// Routes and sets all results from `first` on but a gate's logits.
 template <typename OpTy, typename Real>
 static LogicalResult routeInto(OpTy op, const Tensor<Real> &logits,
+                               Interpreter<Real> &interpreter,
                                Frame<Real> &frame, unsigned first = 0) {
   RoutingInputs inputs = op.getInputs();
   SmallVector<TensorRef<Real>> alive;
@@ -63,6 +64,8 @@ static LogicalResult routeInto(OpTy op, const Tensor<Real> &logits,
       return op->emitOpError("has ")
              << logits.rows() << " tokens, and an operand for "
              << byToken->rows();
+  if (interpreter.routed)
+    interpreter.routed(op.getRouting(), logits, operands);
   Chosen<Real> chosen = route(op.getRouting(), logits, operands);
   unsigned last = op->getNumResults() - 1;
   if (op.getRouting().getSharedExperts() &&
@@ -77,15 +80,16 @@ static LogicalResult routeInto(OpTy op, const Tensor<Real> &logits,
 }
 
 template <typename Real>
-static LogicalResult evaluate(RouteOp op, Interpreter<Real> &,
+static LogicalResult evaluate(RouteOp op, Interpreter<Real> &interpreter,
                               Frame<Real> &frame) {
-  return routeInto(op, *frame.tensor(op.getLogits()), frame);
+  return routeInto(op, *frame.tensor(op.getLogits()), interpreter, frame);
 }
 
 /// Multiplies x by the router's matrix and routes; sets the results of a gate,
 /// which begin at `first`.
 template <typename OpTy, typename Real>
 static LogicalResult gateInto(OpTy op, const Tensor<Real> &x, Value matrix,
+                              Interpreter<Real> &interpreter,
                               Frame<Real> &frame, unsigned first) {
   Value out = op.getOuts()[first + 2];
   int64_t experts = frame.tensor(out)->shape[1];
@@ -99,15 +103,16 @@ static LogicalResult gateInto(OpTy op, const Tensor<Real> &x, Value matrix,
     for (int64_t i = 0; i < logits.count(); ++i)
       logits.reals[i] += bias->reals[i % experts];
   }
-  if (failed(routeInto(op, logits, frame, first)))
+  if (failed(routeInto(op, logits, interpreter, frame, first)))
     return failure();
   return setResult(op, first + 2, out, std::move(logits), frame);
 }
 
 template <typename Real>
-static LogicalResult evaluate(GateOp op, Interpreter<Real> &,
+static LogicalResult evaluate(GateOp op, Interpreter<Real> &interpreter,
                               Frame<Real> &frame) {
-  return gateInto(op, *frame.tensor(op.getX()), op.getWeight(), frame, 0);
+  return gateInto(op, *frame.tensor(op.getX()), op.getWeight(), interpreter,
+                  frame, 0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -255,7 +260,7 @@ static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
 }
 
 template <typename Real>
-static LogicalResult evaluate(CombineGateOp op, Interpreter<Real> &,
+static LogicalResult evaluate(CombineGateOp op, Interpreter<Real> &interpreter,
                               Frame<Real> &frame) {
   auto y = combined(op,
                     {op.getRows(), op.getTokenRow(), op.getTokenSlot(),
@@ -265,8 +270,8 @@ static LogicalResult evaluate(CombineGateOp op, Interpreter<Real> &,
   if (failed(y) ||
       failed(setResult(op, 0, op.getOuts()[0], std::move(*y), frame)))
     return failure();
-  return gateInto(op, *frame.tensor(op->getResult(0)), op.getMatrix(), frame,
-                  1);
+  return gateInto(op, *frame.tensor(op->getResult(0)), op.getMatrix(),
+                  interpreter, frame, 1);
 }
 
 //===----------------------------------------------------------------------===//

@@ -229,6 +229,10 @@ Evaluator<Real>::Evaluator(ModuleOp module, WeightSource &weights)
 
 template <typename Real> Evaluator<Real>::~Evaluator() = default;
 
+template <typename Real> void Evaluator<Real>::onRoute(Routed routed) {
+  interpreter->routed = std::move(routed);
+}
+
 template <typename Real> void Evaluator<Real>::onTap(Tap tap) {
   interpreter->tap = std::move(tap);
 }

@@ -13,7 +13,7 @@
 #ifndef MOEC_LIB_REFERENCE_EVALUATOR_H
 #define MOEC_LIB_REFERENCE_EVALUATOR_H
 
-#include "lib/Reference/Tensor.h"
+#include "lib/Reference/Routing.h"
 #include "lib/Reference/WeightSource.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -37,6 +37,11 @@ public:
   ~Evaluator();
 
   void onTap(Tap tap);
+
+  /// Called with what experts are chosen of, before the choice.
+  using Routed = std::function<void(moe::RoutingAttr, const Tensor<Real> &,
+                                    const Operands<Real> &)>;
+  void onRoute(Routed routed);
 
   /// Runs the entry of this name on its inputs, in their order.
   mlir::FailureOr<std::vector<Tensor<Real>>>

@@ -83,6 +83,7 @@ public:
   mlir::ModuleOp module;
   WeightSource &weights;
   typename Evaluator<Real>::Tap tap;
+  typename Evaluator<Real>::Routed routed;
   std::map<int64_t, KeyValues<Real>> states;
   std::map<int64_t, Recurrent<Real>> recurrent;
 

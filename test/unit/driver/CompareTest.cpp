@@ -30,7 +30,14 @@ Recorded record(std::vector<float> logits, std::vector<int32_t> experts,
 
 /// Its second token's two best logits are `gap` apart.
 Recorded reference(float gap) {
-  return record({9, 1, 0, 8, 8 - gap, 0, 0, 1, 9}, {0, 0, 2}, {1, 2, 3});
+  Recorded recorded =
+      record({9, 1, 0, 8, 8 - gap, 0, 0, 1, 9}, {0, 0, 2}, {1, 2, 3});
+  recorded.margins["layers.0.experts"] =
+      [gap](int64_t token, const std::vector<int32_t> &ids) {
+        bool isSecond = token == 1 && ids == std::vector<int32_t>{1};
+        return Margin{isSecond ? gap : INFINITY, 8};
+      };
+  return recorded;
 }
 
 /// Like the reference, but the second token goes to expert 1.
@@ -120,10 +127,10 @@ TEST(CompareTest, TokensAfterATieAreLeftOut) {
             "");
 }
 
-TEST(CompareTest, ExpertsThatALogitOrderDoesNotExplainAreNoTies) {
-  Recorded odd = reference(0);
-  odd.values["layers.0.experts"].ints = {0, 2, 2};
-  EXPECT_NE(compare(odd, artifact(0, {1, 2, 3}), true)[1].mismatch, "");
+TEST(CompareTest, WithoutAMarginNothingIsATie) {
+  Recorded bare = reference(0);
+  bare.margins.clear();
+  EXPECT_NE(compare(bare, artifact(0, {1, 2, 3}), true)[1].mismatch, "");
 }
 
 TEST(CompareTest, OtherShapesDiffer) {
