@@ -24,7 +24,8 @@ using namespace moec;
 using namespace moec::moe;
 using namespace moec::reference;
 
-template <typename Real> static Tensor<double> toDouble(const Tensor<Real> &of) {
+template <typename Real>
+static Tensor<double> toDouble(const Tensor<Real> &of) {
   return {of.shape, {of.reals.begin(), of.reals.end()}, of.ints};
 }
 
