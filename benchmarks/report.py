@@ -81,12 +81,12 @@ class Report:
         pairs = limit["bf16_gflops"] if dtype == "bf16" else 0
         return pairs or limit["f32_gflops"], limit["read_gbs"]
 
-    def row(self, dtype, threads, name, tokens, seconds, operations, weights):
+    def row(self, dtype, threads, name, tokens, seconds, operations, weights, note=""):
         """Prints a row of rates; returns their shares of the ceilings."""
         middle = statistics.median(seconds)
-        flops, read = operations / middle / 1e9, weights * (2 if dtype.startswith("bf16") else 4) / middle / 1e9
-        peak, bandwidth = self.limits(dtype.split(",")[0], threads)
-        print(f"| {dtype} | {threads} | {name} | {tokens / middle:.1f} "
+        flops, read = operations / middle / 1e9, weights * (2 if dtype == "bf16" else 4) / middle / 1e9
+        peak, bandwidth = self.limits(dtype, threads)
+        print(f"| {dtype}{note} | {threads} | {name} | {tokens / middle:.1f} "
               f"[{tokens / max(seconds):.1f}-{tokens / min(seconds):.1f}] | {flops:.0f} ({flops / peak:.2f}) | "
               f"{read:.1f} ({read / bandwidth:.2f}) |", flush=True)
         return flops / peak, read / bandwidth
@@ -95,7 +95,7 @@ class Report:
         print(f"\n## {title}\n\n| weights | threads | {first} | tokens/s | GFLOP/s (of the ceiling) | GB/s (of the "
               "ceiling) |\n|---|---|---|---|---|---|", flush=True)
 
-    def bench(self, artifact, config, dtype, prefills, new, repetitions):
+    def bench(self, artifact, config, dtype, prefills, new, repetitions, note=""):
         """Rows of `moec bench`; yields (what, threads, shares)."""
         text = run(self.moec, "bench", artifact, "-p", ",".join(map(str, prefills)), "-n", new,
                    "-r", repetitions, "--threads", ",".join(map(str, THREADS)), "--format", "json").stdout
@@ -105,7 +105,7 @@ class Report:
             seconds = [tokens / result[key] for key in ("tokens_per_second", "min", "max")]
             name = f"prefill {tokens}" if what == "prefill" else "decode"
             yield what, result["threads"], self.row(
-                dtype, result["threads"], name, tokens, seconds, *work(config, tokens))
+                dtype, result["threads"], name, tokens, seconds, *work(config, tokens), note)
 
     def whole_model(self):
         config = self.config(num_hidden_layers=self.args.layers)
@@ -141,10 +141,10 @@ class Report:
         config = self.layer()
         self.heading("One layer, by its kernels and by the generic lowering")
         for dtype in self.args.dtype:
-            for name, flags, repetitions in (("", (), self.args.repetitions), (", generic lowering", ("--fallback",), 1)):
+            for note, flags, repetitions in (("", [], self.args.repetitions),
+                                             (", generic lowering", ["--fallback"], 1)):
                 artifact = self.compile(self.checkpoint(config), "--dtype", dtype, *flags)
-                for _ in self.bench(artifact, config, dtype + name, [32], 0, repetitions):
-                    pass
+                list(self.bench(artifact, config, dtype, [32], 0, repetitions, note))
 
     def first_token(self):
         """The bundled model, each time in a new process."""

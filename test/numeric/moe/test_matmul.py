@@ -64,7 +64,7 @@ class Form(NamedTuple):
         panels = -(-self.n // 16)
         return (panels, self.k, 16) if self.weights == "f32" else (panels, -(-self.k // 2), 16, 2)
 
-    def shapes(self, rows, sources):
+    def shapes(self, rows):
         """Of the extras."""
         return [{"RN": (rows, self.n), "R1": (rows, 1), "N": (self.n,)}[kind] for kind, _ in self.extras]
 
@@ -73,7 +73,7 @@ class Form(NamedTuple):
         bank = memref(*groups, *self.matrix, element=self.weights)
         end, index = memref(len(GROUPS) + 1, element="i32"), memref(None, element="i32")
         extras = [memref(*shape, element=element)
-                  for shape, (_, element) in zip(self.shapes(None, None), self.extras)]
+                  for shape, (_, element) in zip(self.shapes(None), self.extras)]
         vectors = [memref(len(GROUPS), self.n, element=element) for element in self.group_extras]
         x, out = memref(None, self.k, element=self.x(machine)), memref(None, self.n, element=self.out)
 
@@ -183,7 +183,7 @@ def draw(machine, form, groups=GROUPS, rows=None, seed=0):
         normal((sources, form.k), form.x(machine)),
         [normal(matrix, form.weights, form.k**-0.5) for _ in range(form.banks)],
         offsets, active, gather,
-        [normal(shape, element) for shape, (_, element) in zip(form.shapes(total, sources), form.extras)],
+        [normal(shape, element) for shape, (_, element) in zip(form.shapes(total), form.extras)],
         [normal((len(GROUPS), form.n), element) for element in form.group_extras])
 
 
