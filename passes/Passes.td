@@ -47,6 +47,21 @@ def NormalizeRoutingPass : Pass<"moe-normalize-routing", "::mlir::ModuleOp"> {
   }];
 }
 
+def SpecialiseEligibilityPass : Pass<"moe-specialise-eligibility", "::mlir::ModuleOp"> {
+  let summary = "leave experts that no token may choose out of the router";
+  let description = [{
+    Does: where all tokens of a `moe.route` have one class, because `class_id` is a `linalg.fill` of a constant, only the rows of the router's matrix
+    that belong to the experts of this class are multiplied, through a recipe that takes them out, and an alias gives the experts their
+    numbers back. A class of all experts is no restriction.
+    Requires: nothing.
+    Leaves: a `moe.route` without `class_id` where the class is static and the rest of the routing does not count all experts: no groups, null
+    or shared experts, no capacity as a factor, a policy that ranks experts; others as they are, with a remark that says why.
+    Rejects: nothing.
+    No invalid input: a routing of another form is left alone.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::linalg::LinalgDialect"];
+}
+
 def CheckSupportPass : Pass<"moe-check-support", "::mlir::ModuleOp"> {
   let summary = "refuse by name what later phases cannot compile";
   let description = [{
@@ -104,13 +119,14 @@ def DispatchExpertsPass : Pass<"moe-dispatch-experts", "::mlir::ModuleOp"> {
 def FormMatmulsPass : Pass<"moe-form-matmuls", "::mlir::ModuleOp"> {
   let summary = "write dense products as products of one group";
   let description = [{
-    Does: replaces every `linalg.matmul` with a transposed weight [N, K] by `moe.grouped_matmul` without groups, whose epilogue only rounds.
+    Does: replaces every `linalg.matmul` with a transposed weight [N, K] by `moe.grouped_matmul` without groups, whose epilogue only rounds;
+    a `linalg.fill` of a constant that is no product's zeros by elementwise work.
     Requires: f32 or bf16 operands, an output that starts as zeros.
     Leaves: a product of another form stays, with a remark that says why.
     Rejects: nothing.
     No invalid input: a product of another form is left alone.
   }];
-  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
 }
 
 def FuseCombinePass : Pass<"moe-fuse-combine", "::mlir::ModuleOp"> {

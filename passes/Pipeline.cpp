@@ -56,6 +56,8 @@ void moec::addContract(OpPassManager &pm, Phase phase) {
 static void buildGating(OpPassManager &pm) {
   // First, so that a user reads about an unsupported router by its name.
   pm.addPass(createCheckSupportPass());
+  // Before normalisation, which then sees fewer experts and no mask.
+  pm.addPass(createSpecialiseEligibilityPass());
   // Before fusion: the gate takes the routing as it is then.
   pm.addPass(createNormalizeRoutingPass());
   pm.addPass(createFuseGatePass());

@@ -76,7 +76,7 @@ def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
     - `table` i32 [V, k] and `token_id` i32 [T]: for `policy = table`;
     - `expert_scale` f32 [E]: multiplies the weight of each expert;
     - `sequence` i32 [T]: equal for neighbours of one sequence, for capacities that count by sequence;
-    - the attribute `alias` (E numbers below M): the expert that computes in place of each; ids are then below M.
+    - the attribute `alias` (E numbers below M): the expert that computes in place of each; ids are then below M. M may exceed E.
 
     What happens in front of the logits, such as a norm, a hidden layer, or adding a map of the previous layer's logits, is ordinary ops.
 

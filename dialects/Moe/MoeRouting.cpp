@@ -412,10 +412,12 @@ private:
     if (in.alias.size() != experts)
       return op->emitOpError("alias must name an expert for each of ")
              << experts << ", got " << in.alias.size();
+    // Experts may be more than a router's rows, of those that others choose.
+    constexpr int32_t most = 65535;
     for (int32_t expert : in.alias.asArrayRef())
-      if (expert < 0 || expert >= experts)
+      if (expert < 0 || expert > most)
         return op->emitOpError("alias must name experts from 0 to ")
-               << experts - 1 << ", got " << expert;
+               << most << ", got " << expert;
     return success();
   }
 };

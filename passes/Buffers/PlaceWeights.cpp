@@ -60,6 +60,8 @@ struct PlaceWeights : moec::impl::PlaceWeightsPassBase<PlaceWeights> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     Builder builder(&getContext());
+    SymbolTable table(module);
+    symbols = &table;
     int64_t end = 0;
     llvm::StringMap<moe::DefineOp> defines;
     module.walk([&](moe::DefineOp define) {
@@ -68,11 +70,14 @@ struct PlaceWeights : moec::impl::PlaceWeightsPassBase<PlaceWeights> {
     });
     end = llvm::alignTo(end, kPage);
     module->setAttr("moe.weights_bytes", builder.getI64IntegerAttr(end));
-    for (auto func : module.getOps<func::FuncOp>())
-      if (failed(resolve(func, defines, end)))
+    llvm::DenseMap<func::FuncOp, Value> bases;
+    for (func::FuncOp func : calleesFirst(module))
+      if (failed(resolve(func, defines, end, bases)))
         return signalPassFailure();
     flattenBanks(module);
   }
+
+  SymbolTable *symbols = nullptr;
 
   void place(moe::DefineOp define, int64_t &end) {
     Builder builder(&getContext());
@@ -89,18 +94,30 @@ struct PlaceWeights : moec::impl::PlaceWeightsPassBase<PlaceWeights> {
     end += bytes;
   }
 
+  /// `bases` holds the memory of all weights in the functions so far that use
+  /// it, or call one that does.
   LogicalResult resolve(func::FuncOp func,
-                        llvm::StringMap<moe::DefineOp> &defines,
-                        int64_t bytes) {
+                        llvm::StringMap<moe::DefineOp> &defines, int64_t bytes,
+                        llvm::DenseMap<func::FuncOp, Value> &bases) {
     SmallVector<moe::WeightOp> weights;
+    SmallVector<func::CallOp> calls;
     func.walk([&](moe::WeightOp op) { weights.push_back(op); });
-    if (weights.empty())
+    func.walk([&](func::CallOp op) {
+      if (bases.contains(symbols->lookup<func::FuncOp>(op.getCallee())))
+        calls.push_back(op);
+    });
+    if (weights.empty() && calls.empty())
       return success();
     OpBuilder builder(&getContext());
+    NamedAttribute env =
+        builder.getNamedAttr("moe.env", builder.getStringAttr("weights"));
     Value base = addArgument(func, func.getNumArguments(),
                              MemRefType::get({bytes}, builder.getI8Type()),
-                             builder.getDictionaryAttr(builder.getNamedAttr(
-                                 "moe.env", builder.getStringAttr("weights"))));
+                             func.isPrivate() ? DictionaryAttr()
+                                              : builder.getDictionaryAttr(env));
+    bases[func] = base;
+    for (func::CallOp call : calls)
+      call->insertOperands(call.getNumOperands(), base);
     for (moe::WeightOp op : weights) {
       moe::DefineOp define = defines.lookup(op.getName());
       if (!define)

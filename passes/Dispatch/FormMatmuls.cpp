@@ -30,6 +30,28 @@ struct FormMatmuls : moec::impl::FormMatmulsPassBase<FormMatmuls> {
     IRRewriter rewriter(&getContext());
     for (linalg::MatmulOp op : ops)
       form(rewriter, op);
+    SmallVector<linalg::FillOp> fills;
+    getOperation().walk([&](linalg::FillOp op) { fills.push_back(op); });
+    for (linalg::FillOp op : fills)
+      if (op.hasPureTensorSemantics() && op.value().getDefiningOp() &&
+          llvm::none_of(op->getUsers(), llvm::IsaPred<linalg::MatmulOp>))
+        formRows(rewriter, op);
+  }
+
+  /// A fill that is no product's zeros is elements like others.
+  static void formRows(IRRewriter &rewriter, linalg::FillOp op) {
+    auto type = cast<RankedTensorType>(op.getResult(0).getType());
+    SmallVector<AffineMap> maps{
+        rewriter.getMultiDimIdentityMap(type.getRank())};
+    SmallVector<utils::IteratorType> loops(type.getRank(),
+                                           utils::IteratorType::parallel);
+    rewriter.setInsertionPoint(op);
+    auto body = [&](OpBuilder &b, Location loc, ValueRange) {
+      Operation *constant = b.clone(*op.value().getDefiningOp());
+      linalg::YieldOp::create(b, loc, constant->getResults());
+    };
+    rewriter.replaceOpWithNewOp<linalg::GenericOp>(
+        op, TypeRange{type}, ValueRange(), op.getOutputs(), maps, loops, body);
   }
 
   static void form(IRRewriter &rewriter, linalg::MatmulOp op) {

@@ -21,6 +21,7 @@ TOLERANCES = json.loads((SOURCE / "test" / "data" / "tolerances.json").read_text
 # with and without biases, shared ones, experts that compute nothing, convolutions, a delta rule; odd widths.
 WIDENED = ("deepseek_v3-a", "gpt_oss-a", "lfm2_moe-a", "longcat_flash-a", "mixtral-b", "olmoe-b", "qwen2_moe-a",
            "qwen3_next-a")
+ARCHITECTURES = SOURCE / "examples" / "architectures"
 EXAMPLE = SOURCE / "examples" / "tiny-qwen3-moe"
 sys.path.insert(0, str(SOURCE / "python"))
 os.environ.setdefault("MOEC_LIBRARY", str(BUILD / "lib" / "libmoec.so.0"))
@@ -111,3 +112,24 @@ def compiled(tmp_path_factory):
         return made[key]
 
     return compile_once
+
+
+@pytest.fixture
+def build(tmp_path):
+    """build(module, params): the opened artifact of a module, which is a file or its text."""
+    import moec  # Found where this file says.
+
+    def compile_module(module, params=None, *flags):
+        if isinstance(module, str):
+            (tmp_path / "module.mlir").write_text(module)
+            module = tmp_path / "module.mlir"
+        artifact = tmp_path / f"{pathlib.Path(module).stem}{''.join(flags)}.moec"
+        command = [str(BUILD / "bin" / "moec"), "-q", "compile", str(module), "-o", str(artifact)]
+        if params is not None:
+            write_safetensors(tmp_path / "params.safetensors", params)
+            command += ["--params", str(tmp_path / "params.safetensors")]
+        done = subprocess.run([*command, *flags], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return moec.Model(artifact)
+
+    return compile_module

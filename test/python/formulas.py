@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Of the modules in examples/architectures/.
+HIDDEN, WIDTH, EXPERTS = 64, 32, 16
+
 
 def wide(tensors):
     return {name: value.astype(np.float64) for name, value in tensors.items()}
@@ -51,3 +54,19 @@ def relative_error(actual, expected):
     """In the Frobenius norm."""
     assert actual.shape == expected.shape
     return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+
+
+class Random:
+    """Parameters and inputs, the same in every run."""
+
+    def __init__(self):
+        self.generator = np.random.default_rng(7)
+
+    def __call__(self, *shape, scale=None):
+        values = self.generator.standard_normal(shape)
+        return (values * (scale or shape[-1] ** -0.5)).astype(np.float32)
+
+    def experts(self, count=EXPERTS):
+        return {f"experts.{e}.{part}.weight": self(*shape) for e in range(count)
+                for part, shape in (("gate", (WIDTH, HIDDEN)), ("up", (WIDTH, HIDDEN)),
+                                    ("down", (HIDDEN, WIDTH)))}

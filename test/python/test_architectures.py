@@ -9,48 +9,11 @@ import subprocess
 import numpy as np
 import pytest
 
-from conftest import BUILD, SOURCE, read_safetensors, write_safetensors
-from formulas import relative_error, sigmoid, silu, softmax, top, wide
+from conftest import ARCHITECTURES, BUILD
+from formulas import EXPERTS, HIDDEN, WIDTH, Random, relative_error, sigmoid, silu, softmax, top, wide
 
-import moec
-
-EXAMPLES = SOURCE / "examples" / "architectures"
 INPUTS = pathlib.Path(__file__).parent / "Inputs"
-HIDDEN, WIDTH, EXPERTS = 64, 32, 16
 TOKENS = 37
-
-
-class Random:
-    """Parameters and inputs, the same in every run."""
-
-    def __init__(self):
-        self.generator = np.random.default_rng(7)
-
-    def __call__(self, *shape, scale=None):
-        values = self.generator.standard_normal(shape)
-        return (values * (scale or shape[-1] ** -0.5)).astype(np.float32)
-
-    def experts(self, count=EXPERTS):
-        return {f"experts.{e}.{part}.weight": self(*shape) for e in range(count)
-                for part, shape in (("gate", (WIDTH, HIDDEN)), ("up", (WIDTH, HIDDEN)),
-                                    ("down", (HIDDEN, WIDTH)))}
-
-
-@pytest.fixture
-def build(tmp_path):
-    """build(module, params): the opened artifact of a module."""
-
-    def compile_module(module, params=None, *flags):
-        artifact = tmp_path / f"{pathlib.Path(module).stem}{''.join(flags)}.moec"
-        command = [str(BUILD / "bin" / "moec"), "-q", "compile", str(module), "-o", str(artifact)]
-        if params is not None:
-            write_safetensors(tmp_path / "params.safetensors", params)
-            command += ["--params", str(tmp_path / "params.safetensors")]
-        done = subprocess.run([*command, *flags], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return moec.Model(artifact)
-
-    return compile_module
 
 
 @pytest.fixture(params=[(), ("--fallback",)], ids=["kernels", "generic"])
@@ -92,7 +55,7 @@ def test_deepseek_moe(build, lowering):
     for name in shared[0]:
         axis = 1 if "down" in name else 0
         params[name] = np.concatenate([one[name] for one in shared], axis)
-    model = build(EXAMPLES / "deepseek_moe.mlir", params, *lowering)
+    model = build(ARCHITECTURES / "deepseek_moe.mlir", params, *lowering)
     layer, u, p = model.function(), random(TOKENS, HIDDEN, scale=1), wide(params)
     separate = sum(ffn(wide(one), "shared", u.astype(np.float64)) for one in shared)
     rest = routed(p, u.astype(np.float64), u @ p["router.weight"].T, 3) + u
@@ -108,7 +71,7 @@ def test_chain_of_experts(build, lowering):
     random = Random()
     params = random.experts() | {f"router.{i}.weight": random(EXPERTS, HIDDEN, scale=0.5)
                                  for i in range(2)}
-    model = build(EXAMPLES / "chain_of_experts.mlir", params, *lowering)
+    model = build(ARCHITECTURES / "chain_of_experts.mlir", params, *lowering)
     x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
 
     def chain(*routers):
@@ -137,7 +100,7 @@ def test_top_k_gating(build, lowering):
     params = {f"experts.{e}.a": random(24, HIDDEN) for e in range(8)}
     params |= {"beta1": random(8, HIDDEN), "beta0": random(8, scale=3)}
     params["minus_beta0"] = -params["beta0"]
-    model = build(EXAMPLES / "top_k_gating.mlir", params, *lowering)
+    model = build(ARCHITECTURES / "top_k_gating.mlir", params, *lowering)
     x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
     affine = x.astype(np.float64) @ p["beta1"].T
     chosen = top(affine, 3)
@@ -155,7 +118,7 @@ def test_top_k_regions(build):
     params = {f"experts.{e}.a": random(24, HIDDEN) for e in range(8)}
     params |= {"beta1": random(8, HIDDEN), "beta0": np.zeros(8, np.float32),
                "minus_beta0": np.zeros(8, np.float32)}
-    function = build(EXAMPLES / "top_k_gating.mlir", params).function()
+    function = build(ARCHITECTURES / "top_k_gating.mlir", params).function()
     p, x = wide(params), random(500, HIDDEN, scale=1).astype(np.float64)
     ranked = np.argsort(-(x @ p["beta1"].T), kind="stable")
     normal = p["beta1"][ranked[:, 2]] - p["beta1"][ranked[:, 3]]
@@ -180,7 +143,7 @@ def test_sade(build, lowering):
     params["head.folded.weight"] = sum(
         m * params[f"head.{i}.weight"].astype(np.float64) for i, m in enumerate(mixture)
     ).astype(np.float32)
-    model = build(EXAMPLES / "sade.mlir", params, *lowering)
+    model = build(ARCHITECTURES / "sade.mlir", params, *lowering)
     x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
     columns = [np.full((TOKENS, 1), m, np.float32) for m in mixture]
     mixed = model.function("mixed")(x, *columns)
@@ -189,7 +152,7 @@ def test_sade(build, lowering):
 
 
 def test_hdee(build, lowering):
-    model = build(EXAMPLES / "hdee.mlir", None, *lowering)
+    model = build(ARCHITECTURES / "hdee.mlir", None, *lowering)
     mix, update = model.function("mix"), model.function("update")
     generator = np.random.default_rng(3)
     posterior = np.full((2, 3), np.log(1 / 3))  # of two sequences
@@ -226,7 +189,7 @@ def test_home(build, lowering):
         params |= {f"task.{t}.feature.a": random(8, HIDDEN), f"task.{t}.feature.b": random(HIDDEN, 8),
                    f"task.{t}.self": random(1, HIDDEN)}
         params |= {f"task.{t}.gate.{e}": random(1, HIDDEN) for e in range(3)}
-    model = build(EXAMPLES / "home.mlir", params, *lowering)
+    model = build(ARCHITECTURES / "home.mlir", params, *lowering)
     v, p = random(TOKENS, HIDDEN, scale=1), wide(params)
 
     def expert(name, x):
@@ -246,7 +209,7 @@ def test_multimodn(build, lowering):
     for i, width in enumerate(widths):
         params |= {f"encoder.{i}.input": random(32, width), f"encoder.{i}.state": random(32, 32),
                    f"encoder.{i}.bias": random(32)}
-    function = build(EXAMPLES / "multimodn.mlir", params, *lowering).function()
+    function = build(ARCHITECTURES / "multimodn.mlir", params, *lowering).function()
     # Every pattern of presence, in one batch; what is missing is NaN.
     patterns = np.array([[m >> i & 1 for i in range(3)] for m in range(8)], np.float32)
     inputs = [random(8, width, scale=1) for width in widths]
@@ -275,7 +238,7 @@ def test_moge(build, lowering):
                                  "router.scale": 1 + random(EXPERTS, scale=0.3)}
     params |= {name.replace("experts.0", "shared"): random(*value.shape)
                for name, value in random.experts(1).items()}
-    layer = build(EXAMPLES / "moge.mlir", params, *lowering).function()
+    layer = build(ARCHITECTURES / "moge.mlir", params, *lowering).function()
     x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
     y, ids = layer(x)
     scores = softmax(x @ p["router.weight"].T)
@@ -295,11 +258,11 @@ def test_moge(build, lowering):
 def test_moiie(build, lowering, images):
     random = Random()
     params = random.experts(8) | {"gates.weight": random(12, HIDDEN)}
-    layer = build(EXAMPLES / "moiie.mlir", params, *lowering).function()
+    model = build(ARCHITECTURES / "moiie.mlir", params, *lowering)
     tokens = 500
     x, p = random(tokens, HIDDEN, scale=1), wide(params)
     modality = (random.generator.random(tokens) >= images).astype(np.int32)  # 1: language
-    y, ids = layer(x, modality)
+    y, ids = model.function("layer")(x, modality)
     expected = np.zeros((tokens, HIDDEN))
     for kind, first in ((0, 0), (1, 2)):
         gate = p["gates.weight"][6 * kind:6 * kind + 6]
@@ -313,145 +276,96 @@ def test_moiie(build, lowering, images):
     # Tokens never leave their modality's experts.
     assert (ids[modality == 0] < 6).all() and (ids[modality == 1] >= 2).all()
     assert_close(y, expected)
+    # With the class known, the same of a router without the other class's rows.
+    images = modality == 0
+    if images.any():
+        seen, of = model.function("vision")(x[images])
+        np.testing.assert_array_equal(of, ids[images])
+        assert_close(seen, expected[images])
+
+
+def test_moiie_leaves_rows_out(tmp_path):
+    out = tmp_path / "gating.mlir"
+    subprocess.run([str(BUILD / "bin" / "moec"), "-q", "compile", str(ARCHITECTURES / "moiie.mlir"), "--compile-to",
+                    "gating", "-o", str(out)], check=True)
+    vision = out.read_text().split("func.func @vision")[1]
+    assert "tensor<6x64xf32>" in vision and "tensor<12x64xf32>" not in vision and "class_mask" not in vision
 
 
 def test_uni_moe(build, lowering):
     random = Random()
     params = random.experts(8) | {"router.weight": random(8, HIDDEN, scale=0.25)}
-    params |= {name.replace("experts.0", "shared"): random(*value.shape)
-               for name, value in random.experts(1).items()}
-    model = build(EXAMPLES / "uni_moe.mlir", params, *lowering)
+    layer = build(ARCHITECTURES / "uni_moe.mlir", params, *lowering).function()
     x, p = random(300, HIDDEN, scale=1), wide(params)
-    scores = softmax(x @ p["router.weight"].T)
-    y, ids = model.function("dynamic")(x)
-    ordered = -np.sort(-scores)
-    count = np.minimum((np.cumsum(ordered, 1) < 0.7).sum(1) + 1, 4)
-    np.testing.assert_array_equal(np.bincount((ids >= 0).sum(1)), np.bincount(count))
-    assert len(set(count)) > 2
-    expected = ffn(p, "shared", x.astype(np.float64))
-    for t, chosen in enumerate(top(scores, 4)):
-        weights = scores[t, chosen[:count[t]]]
-        for e, weight in zip(chosen, weights / (weights.sum() + 1e-6)):
-            expected[t] += weight * ffn(p, f"experts.{e}", x[t].astype(np.float64))
-    assert_close(y, expected)
-    y, ids = model.function("fixed")(x)
-    expected = np.zeros_like(expected)
+    y, ids = layer(x)
+    scores, expected = softmax(x @ p["router.weight"].T), np.zeros((300, HIDDEN))
     for t, chosen in enumerate(top(scores, 2)):
+        np.testing.assert_array_equal(ids[t], chosen)
         for e in chosen:
             expected[t] += scores[t, e] / scores[t, chosen].sum() * ffn(
                 p, f"experts.{e}", x[t].astype(np.float64))
     assert_close(y, expected)
 
 
-# The interface of functions ---------------------------------------------------
+def uni_moe_weights(logits, count):
+    """Of one token, over six experts and two null ones: in rounds, a softmax in the window of what is left."""
+    weights, left = np.zeros(8), logits.copy()
+    for _ in range(count):
+        most = left.max()
+        outside = (most - logits) / np.maximum(np.abs(logits), np.abs(most)) > 0.2
+        e = left.argmax()
+        weights[e] = softmax(np.where(outside, -np.inf, left))[e]
+        left[e] = -np.inf
+    return weights
 
 
-def test_signature_and_errors(build):
+def uni_moe(p, x, counts, room=None):
+    """What the released code computes, and the mask of what was chosen."""
+    logits = x @ p["router.weight"].T
+    weights = np.array([uni_moe_weights(row[:8], count) for row, count in zip(logits, counts)])
+    mask = weights > 0
+    weights /= weights.sum(1, keepdims=True) + 1e-6
+    if room:
+        mask &= np.cumsum(mask, 0) <= room
+        weights *= mask
+        weights /= weights.sum(1, keepdims=True) + 1e-6
+    everything = np.concatenate([mask, np.ones((len(x), 2), bool)], 1)
+    joint = softmax(np.where(everything, logits, -np.inf))
+    weights *= joint[:, :8].sum(1, keepdims=True)
+    y = sum(joint[:, 8 + i, None] * ffn(p, f"fixed.{i}", x) for i in range(2))
+    return y + sum(weights[:, e, None] * ffn(p, f"experts.{e}", x) for e in range(6)), mask
+
+
+@pytest.mark.parametrize("name", ["dynamic", "fixed_count", "dropped"])
+def test_uni_moe_dynamic(build, lowering, name):
     random = Random()
-    params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
-    params["head.folded.weight"] = random(40, HIDDEN)
-    model = build(EXAMPLES / "sade.mlir", params, "--max-step-tokens", "8")
-    assert model.functions == ["folded", "mixed"]
-    folded = model.function("folded")
-    assert folded.inputs == [("features", np.float32, (-1, HIDDEN))]
-    assert folded.outputs == [("logits", np.float32, (-1, 40))]
-    x = random(8, HIDDEN)
-    assert folded(features=x).tobytes() == folded(x).tobytes()
-    for wrong, message in ((x[:, :63], r"f32 \[8, 63\], expected f32 \[T, 64\]"),
-                           (x.astype(np.float64), "expected f32"),
-                           (x.astype(np.int32), r"i32 \[8, 64\], expected f32"),
-                           (x[0], r"f32 \[64\], expected"),
-                           (x[:0], "must be at least 1"),
-                           (np.zeros((9, HIDDEN), np.float32), "the limit is 8")):
-        with pytest.raises(moec.MoecError, match=message):
-            folded(wrong)
-    with pytest.raises(moec.MoecError, match="expected f32 .* with T = 8"):
-        model.function("mixed")(x, *[np.zeros((n, 1), np.float32) for n in (8, 7, 8)])
-    with pytest.raises(TypeError, match="takes features"):
-        folded(x, x)
-    with pytest.raises(moec.MoecError, match="no function \"none\", it has folded, mixed"):
-        model.function("none")
-    with pytest.raises(ValueError, match="There are folded, mixed"):
-        model.function()
-    with pytest.raises(moec.MoecError, match="no language model"):
-        model.session()
+    params = random.experts(6) | {"router.weight": random(10, HIDDEN, scale=0.2)}
+    for i in range(2):
+        params |= {key.replace("experts.0", f"fixed.{i}"): random(*value.shape)
+                   for key, value in random.experts(1).items()}
+    model = build(ARCHITECTURES / "uni_moe_dynamic.mlir", params, *lowering)
+    x, p = random(300, HIDDEN, scale=1), wide(params)
+    shares = -np.sort(-softmax(x @ p["router.weight"].T[:, :8]))
+    counts = np.full(300, 2) if name == "fixed_count" else (np.cumsum(shares, 1) < 0.7).sum(1) + 1
+    expected, mask = uni_moe(p, x.astype(np.float64), counts, int(np.ceil(300 / 8)) if name == "dropped" else None)
+    y, ids = model.function(name)(x)
+    np.testing.assert_array_equal(np.bincount((ids >= 0).sum(1)), np.bincount(mask.sum(1)))
+    chosen = np.zeros_like(mask)
+    chosen[np.nonzero(ids >= 0)[0], ids[ids >= 0]] = True
+    np.testing.assert_array_equal(chosen, mask)
+    assert_close(y, expected)
+    # All happens here: several counts, null experts, and with a limit tokens that got less.
+    assert mask[:, 6:].any() and (name == "fixed_count" or len(set(counts)) > 3)
+    assert (mask.sum(1) < counts).any() == (name == "dropped")
+    # Nothing is dispatched to null experts, and without them the mixture is another.
+    without = {key: value.copy() for key, value in p.items()}
+    without["router.weight"][6:8] *= -1
+    with pytest.raises(AssertionError):
+        assert_close(y, uni_moe(without, x.astype(np.float64), counts)[0], 1e-2)
 
 
-def test_integers_are_checked(build, tmp_path):
-    module = tmp_path / "rows.mlir"
-    module.write_text("""
-      moe.recipes {
-        %0 = moe.load "table" : tensor<5x16xf32>
-        moe.define "table" role "embedding", %0 : tensor<5x16xf32>
-      }
-      func.func @rows(%i: tensor<?xi32> {moe.below = 5}) -> tensor<?x16xf32> {
-        %c0 = arith.constant 0 : index
-        %t = tensor.dim %i, %c0 : tensor<?xi32>
-        %e = tensor.empty(%t) : tensor<?x16xf32>
-        %w = moe.weight "table" : tensor<5x16xf32>
-        %y = nn.gather_rows ins(%w, %i : tensor<5x16xf32>, tensor<?xi32>) outs(%e : tensor<?x16xf32>)
-            -> tensor<?x16xf32>
-        return %y : tensor<?x16xf32>
-      }""")
-    table = Random()(5, 16)
-    rows = build(module, {"table": table}).function()
-    assert rows(np.array([4, 0, 4], np.int32)).tobytes() == table[[4, 0, 4]].tobytes()
-    for wrong in (5, -1):
-        with pytest.raises(moec.MoecError, match=f"element 1 is {wrong}, it must be from 0 to 4"):
-            rows(np.array([0, wrong], np.int32))
-
-
-def test_run_on_files(build, tmp_path):
-    random = Random()
-    params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
-    params["head.folded.weight"] = random(40, HIDDEN)
-    model, x = build(EXAMPLES / "sade.mlir", params), random(TOKENS, HIDDEN)
-    given, made = tmp_path / "in.safetensors", tmp_path / "out.safetensors"
-    write_safetensors(given, {"features": x})
-
-    def run(*flags):
-        command = [str(BUILD / "bin" / "moec"), "run", str(model.path), "--inputs", str(given),
-                   "--outputs", str(made), *flags]
-        return subprocess.run(command, capture_output=True, text=True)
-
-    done = run("--function", "folded")
-    assert done.returncode == 0, done.stderr
-    assert read_safetensors(made)["logits"].tobytes() == model.function("folded")(x).tobytes()
-    done = run()
-    assert done.returncode == 2 and "MOE0206" in done.stderr
-    done = run("--function", "mixed")
-    assert done.returncode == 1 and "MOE0156" in done.stderr and "'mix0'" in done.stderr
-    write_safetensors(given, {"features": x.astype(np.float64)})
-    done = run("--function", "folded")
-    assert done.returncode == 1 and "of type F64, the function takes F32" in done.stderr
-
-
-WRONG = {
-    "MOE0150": "func.func @f(%x: tensor<?x4xf32>) -> tensor<?x4xf32> { return %y : tensor<?x4xf32> }",
-    "MOE0151": "func.func private @f(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {"
-               " return %x : tensor<?x4xf32> }",
-    "MOE0152": "func.func @f(%x: tensor<4x?xf32>) -> tensor<4x?xf32> {"
-               " return %x : tensor<4x?xf32> }",
-    "MOE0153": "func.func @f() -> tensor<4xf32> { %0 = moe.weight \"w\" : tensor<4xf32>"
-               " return %0 : tensor<4xf32> }",
-    "MOE0154": "moe.recipes { %0 = moe.load \"w\" : tensor<4xf32>\n moe.define \"w\" role \"other\","
-               " %0 : tensor<4xf32> } func.func @f() -> tensor<4xf32> {"
-               " %0 = moe.weight \"w\" : tensor<4xf32> return %0 : tensor<4xf32> }",
-    "MOE0155": "func.func @f(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {"
-               " %0 = tensor.cast %x : tensor<?x4xf32> to tensor<2x4xf32>"
-               " %1 = tensor.cast %0 : tensor<2x4xf32> to tensor<?x4xf32>"
-               " return %1 : tensor<?x4xf32> }",
-}
-
-
-@pytest.mark.parametrize("code", WRONG)
-def test_wrong_modules(code, tmp_path):
-    module = tmp_path / "wrong.mlir"
-    module.write_text(WRONG[code])
-    command = [str(BUILD / "bin" / "moec"), "compile", str(module), "-o", str(tmp_path / "x.moec")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1 and f"[{code}]" in done.stderr, done.stderr
-    # Said where, but for what the module as a whole lacks.
-    whole = code in ("MOE0151", "MOE0154")
-    assert whole or "wrong.mlir\":1:" in done.stderr, done.stderr
-    assert not (tmp_path / "x.moec").exists()
+def test_uni_moe_dispatches_no_null_experts(tmp_path):
+    out = tmp_path / "dispatch.mlir"
+    subprocess.run([str(BUILD / "bin" / "moec"), "-q", "compile", str(ARCHITECTURES / "uni_moe_dynamic.mlir"),
+                    "--compile-to", "dispatch", "-o", str(out)], check=True)
+    assert "moe.plan {others = 2 : i64}" in out.read_text()

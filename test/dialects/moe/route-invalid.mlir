@@ -163,8 +163,8 @@ func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: ten
 // -----
 
 func.func @f(%l: tensor<?x8xf32>, %b: tensor<8xf32>, %e: tensor<?x8xi1>, %f: tensor<?x8xf32>, %t: tensor<?xi32>, %v: tensor<9x2xi32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>) {
-  // expected-error @+1 {{'moe.route' op alias must name experts from 0 to 7, got 8}}
-  %r:2 = moe.route {routing = #moe.routing<k = 2>, alias = array<i32: 0, 1, 2, 3, 4, 5, 6, 8>} ins(%l : tensor<?x8xf32>) 
+  // expected-error @+1 {{'moe.route' op alias must name experts from 0 to 65535, got 65536}}
+  %r:2 = moe.route {routing = #moe.routing<k = 2>, alias = array<i32: 0, 1, 2, 3, 4, 5, 6, 65536>} ins(%l : tensor<?x8xf32>) 
       outs(%o0, %o1 : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   return
 }

@@ -90,3 +90,15 @@ func.func @buffers(%x: memref<?x4xf32>, %w: memref<6x4xf32>, %e: memref<?x6xf32>
   linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : memref<?x4xf32>, memref<6x4xf32>) outs(%e : memref<?x6xf32>)
   return
 }
+
+// A constant that no product starts from is elementwise work.
+// CHECK-LABEL: func.func @constant
+// CHECK-NOT:   linalg.fill
+// CHECK:       linalg.generic {indexing_maps = [#{{.*}}], iterator_types = ["parallel"]} outs(%{{.*}} : tensor<?xi32>)
+// CHECK:         %[[N:.*]] = arith.constant 7 : i32
+// CHECK:         linalg.yield %[[N]] : i32
+func.func @constant(%e: tensor<?xi32>) -> tensor<?xi32> {
+  %n = arith.constant 7 : i32
+  %f = linalg.fill ins(%n : i32) outs(%e : tensor<?xi32>) -> tensor<?xi32>
+  return %f : tensor<?xi32>
+}

@@ -17,3 +17,21 @@ moe.recipes {
 func.func @none() {
   return
 }
+
+// A function that only calls another one hands the memory on.
+// CHECK-LABEL: func.func @outer
+// CHECK-SAME:  (%[[X:.*]]: memref<8xf32>, %[[BASE:.*]]: memref<4096xi8> {moe.env = "weights"})
+// CHECK:       call @inner(%[[X]], %[[BASE]]) : (memref<8xf32>, memref<4096xi8>) -> ()
+func.func @outer(%x: memref<8xf32>) {
+  func.call @inner(%x) : (memref<8xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func.func private @inner
+// CHECK-SAME:  (%{{.*}}: memref<8xf32>, %[[BASE:.*]]: memref<4096xi8>)
+// CHECK:       memref.view %[[BASE]]
+func.func private @inner(%x: memref<8xf32>) {
+  %n = moe.weight "after" : memref<8xf32>
+  linalg.copy ins(%n : memref<8xf32>) outs(%x : memref<8xf32>)
+  return
+}
