@@ -4,9 +4,10 @@
 |*
 \*===----------------------------------------------------------------------===*/
 
-/* Compiles a checkpoint to an artifact, from within a program. A stable C ABI
- * (C11). Link with -lmoec-compiler, which loads LLVM; a program that only runs
- * models needs Runtime.h and -lmoec alone.
+/* Compiles a checkpoint, or a module of functions on tensors
+ * (docs/architectures.md), to an artifact, from within a program. A stable C
+ * ABI (C11). Link with -lmoec-compiler, which loads LLVM; a program that only
+ * runs models needs Runtime.h and -lmoec alone.
  *
  * The work is done in a child process: what LLVM does not survive, this process
  * does, and gets a status. So the program may have any threads and may compile
@@ -39,7 +40,7 @@ MOEC_COMPILER_API const char *moec_compiler_version(void);
  * forever. */
 typedef enum moec_compile_status {
   MOEC_COMPILE_OK = 0,
-  MOEC_COMPILE_INPUT = 1,       /* something is wrong with the checkpoint */
+  MOEC_COMPILE_INPUT = 1,       /* something is wrong with what is compiled */
   MOEC_COMPILE_USAGE = 2,       /* something is wrong with the options */
   MOEC_COMPILE_UNSUPPORTED = 3, /* a model or a target that is not supported */
   MOEC_COMPILE_RESOURCES = 4,   /* not enough memory, or the disk is full */
@@ -56,7 +57,7 @@ typedef enum moec_severity {
 
 typedef struct moec_compile_options {
   size_t struct_size;
-  /* A Hugging Face directory. */
+  /* A Hugging Face directory, or a module: a file whose name ends in .mlir. */
   const char *checkpoint;
   /* The artifact to write, NAME.moec. An artifact that is there is replaced;
    * anything else is not. */
@@ -83,6 +84,10 @@ typedef struct moec_compile_options {
   int (*on_progress)(void *user, const char *phase, uint64_t done,
                      uint64_t total);
   void *user;
+  /* Of a module: the safetensors file, or the directory, with the tensors that
+   * it loads; null: it loads none. What a call takes and gives is in the
+   * artifact (Function.h). */
+  const char *params;
 } moec_compile_options;
 
 /* What a run will need. */

@@ -79,6 +79,19 @@ MOEC_API moec_error *moec_function_call(moec_function *function,
                                         const moec_array *outputs,
                                         size_t output_count) MOEC_CHECK;
 
+/* Name of tap `index` of a function, null-terminated; null when there is none
+ * of this index. There are taps where --taps was given to the compiler, and
+ * they are values of ops, named by the line of the module. */
+MOEC_API const char *moec_function_tap_name(const moec_function *function,
+                                            int32_t index);
+
+/* A tap's value of the last call; valid until the next call. Fails with
+ * MOEC_E_ENTRY when there is no tap of this (null-terminated) name,
+ * MOEC_E_ARGUMENT before the first call. */
+MOEC_API moec_error *moec_function_tap(const moec_function *function,
+                                       const char *name,
+                                       moec_view *view) MOEC_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

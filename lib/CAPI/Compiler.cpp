@@ -49,12 +49,14 @@ private:
 /// Returns a complaint, or nothing.
 std::string Call::read(CompileOptions &options) const {
   if (!given.checkpoint || !given.output || !*given.output)
-    return "checkpoint and output must name a directory and an artifact";
+    return "checkpoint must name a directory or a module, and output an "
+           "artifact";
   options.input = given.checkpoint;
   options.output = given.output;
-  // The tool also reads modules; this interface promises nothing of them.
-  if (options.input.ends_with(".mlir"))
-    return "checkpoint is " + options.input + ", expected a directory";
+  if (given.params)
+    options.params = given.params;
+  if (!options.params.empty() && !options.input.ends_with(".mlir"))
+    return "params go with a module, and checkpoint is " + options.input;
   if (given.dtype)
     options.import.dtype = given.dtype;
   if (given.target_count && !given.targets)

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace moec;
 using namespace moec::driver;
@@ -34,8 +35,10 @@ public:
         comparison.mismatch = shapes(expected, found->second);
       else if (expected.ints.empty())
         compareReals(expected, found->second, comparison);
-      else
+      else if (name.ends_with(".experts"))
         compareExperts(expected, found->second, comparison);
+      else
+        compareIntegers(expected, found->second, comparison);
       result.push_back(std::move(comparison));
     }
     return result;
@@ -49,13 +52,16 @@ private:
   }
 
   bool isComparable(int64_t token) const {
-    return token < firstTainted && !tied[token];
+    bool isTied = token < int64_t(tied.size()) && tied[token];
+    return token < firstTainted && !isTied;
   }
 
   void compareReals(const Rows &expected, const Rows &actual,
                     Comparison &comparison);
   void compareExperts(const Rows &expected, const Rows &actual,
                       Comparison &comparison);
+  void compareIntegers(const Rows &expected, const Rows &actual,
+                       Comparison &comparison);
   std::string gapText(const std::string &tap, int64_t token,
                       const std::vector<int32_t> &got, bool &isTie) const;
 
@@ -65,7 +71,7 @@ private:
   std::vector<bool> tied = std::vector<bool>(
       reference.values.empty() ? 0 : reference.values.begin()->second.rows);
   /// Tokens from here on have attended to one with other experts.
-  int64_t firstTainted = tied.size();
+  int64_t firstTainted = std::numeric_limits<int64_t>::max();
 };
 } // namespace
 
@@ -79,7 +85,12 @@ void Comparer::compareReals(const Rows &expected, const Rows &actual,
       continue;
     ++comparison.rows;
     for (int64_t i = token * width; i < (token + 1) * width; ++i) {
-      double e = expected.reals[i], d = actual.reals[i] - e;
+      double e = expected.reals[i], a = actual.reals[i], d = a - e;
+      // What is no number by definition, or infinite, is so rightly.
+      if (a == e || (std::isnan(a) && std::isnan(e)))
+        d = 0;
+      if (!std::isfinite(e) && d == 0)
+        continue;
       finite &= std::isfinite(d);
       difference += d * d;
       norm += e * e;
@@ -159,6 +170,23 @@ void Comparer::compareExperts(const Rows &expected, const Rows &actual,
                  listText(wanted).c_str(), gap.c_str());
   }
   firstTainted = tainted;
+}
+
+void Comparer::compareIntegers(const Rows &expected, const Rows &actual,
+                               Comparison &comparison) {
+  for (int64_t row = 0; row < expected.rows; ++row) {
+    if (!isComparable(row))
+      continue;
+    ++comparison.rows;
+    for (int64_t i = 0; i < expected.width(); ++i) {
+      int32_t wanted = expected.ints[row * expected.width() + i];
+      int32_t got = actual.ints[row * expected.width() + i];
+      if (wanted != got && comparison.mismatch.empty())
+        comparison.mismatch =
+            format("row %lld, element %lld: %d, the reference has %d",
+                   (long long)row, (long long)i, got, wanted);
+    }
+  }
 }
 
 std::vector<Comparison> driver::compareValues(const Recorded &reference,

@@ -19,7 +19,6 @@
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Verifier.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -137,9 +136,7 @@ private:
   /// contract of the phase before the first.
   OwningOpRef<ModuleOp> loadModule() {
     messages.codeForErrors = "MOE0150";
-    // A module need not use the dialects itself.
-    context.loadDialect<moe::MoeDialect>();
-    auto module = parseSourceFile<ModuleOp>(options.input, &context);
+    auto module = driver::readModule(context, options.input);
     if (module && !isWhole(*module))
       module = nullptr;
     if (module && options.compileTo.empty() && options.params.empty() &&
@@ -154,9 +151,8 @@ private:
 
   bool isWhole(ModuleOp module) {
     if (from == Phase::Import)
-      return succeeded(
-                 driver::prepareModule(module, options.import.maxStepTokens)) &&
-             fulfils(module, Phase::Import, "MOE0155");
+      return succeeded(driver::prepareModule(
+          module, options.import.maxStepTokens, options.taps, report));
     if (!module->hasAttr("moe.model") ||
         module.getOps<moe::RecipesOp>().empty())
       return error("[MOE0157] " + options.input +
@@ -165,20 +161,7 @@ private:
                    "' leaves: it lacks 'moe.model' or "
                    "'moe.recipes'");
     auto before = static_cast<Phase>(static_cast<int>(from) - 1);
-    return fulfils(module, before, "MOE0157");
-  }
-
-  /// Breaches of the contract get this code: they are no fault of the compiler.
-  bool fulfils(ModuleOp module, Phase phase, const char *code) {
-    PassManager pm(&context);
-    addContract(pm, phase);
-    size_t before = report.messages.size();
-    bool isSound = succeeded(pm.run(module));
-    for (CompileReport::Message &message :
-         llvm::MutableArrayRef(report.messages).drop_front(before))
-      if (message.code == "MOE0902")
-        message.code = code;
-    return isSound;
+    return driver::fulfils(module, before, "MOE0157", report);
   }
 
   /// Nothing, when the module was made for another target.

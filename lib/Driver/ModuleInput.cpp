@@ -8,8 +8,13 @@
 #include "dialects/Moe/Moe.h"
 #include "dialects/Nn/Nn.h"
 
+#include "passes/Pipeline.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -188,7 +193,27 @@ static DictionaryAttr describe(MLIRContext *context, int64_t stepTokens) {
   return builder.getDictionaryAttr(facts);
 }
 
-LogicalResult driver::prepareModule(ModuleOp module, int64_t stepTokens) {
+bool driver::fulfils(ModuleOp module, Phase phase, const char *code,
+                     CompileReport &report) {
+  PassManager pm(module.getContext());
+  addContract(pm, phase);
+  size_t before = report.messages.size();
+  bool isSound = succeeded(pm.run(module));
+  for (CompileReport::Message &message :
+       llvm::MutableArrayRef(report.messages).drop_front(before))
+    if (message.code == "MOE0902")
+      message.code = code;
+  return isSound;
+}
+
+OwningOpRef<ModuleOp> driver::readModule(MLIRContext &context,
+                                         const std::string &path) {
+  // A module need not use the dialects itself.
+  context.loadDialect<moe::MoeDialect>();
+  return parseSourceFile<ModuleOp>(path, &context);
+}
+
+static LogicalResult declare(ModuleOp module, int64_t stepTokens) {
   if (module.getOps<moe::RecipesOp>().empty()) {
     OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
     auto recipes = moe::RecipesOp::create(builder, module.getLoc());
@@ -207,6 +232,54 @@ LogicalResult driver::prepareModule(ModuleOp module, int64_t stepTokens) {
   module->setAttr("moe.model", describe(module.getContext(), stepTokens));
   return failure(failed(checkWeights(module)) ||
                  failed(checkStateless(module)));
+}
+
+/// "12:5 linalg.matmul", and "#1" behind it for a second result.
+static std::string placeOf(OpResult value) {
+  Operation *op = value.getOwner();
+  std::string place = op->getName().getStringRef().str();
+  if (auto at = dyn_cast<FileLineColLoc>(op->getLoc()))
+    place = std::to_string(at.getLine()) + ":" +
+            std::to_string(at.getColumn()) + " " + place;
+  if (value.getResultNumber())
+    place += "#" + std::to_string(value.getResultNumber());
+  return place;
+}
+
+/// Whether an op computes what one may want to see.
+static bool isWorth(Operation *op) {
+  StringRef dialect = op->getName().getDialectNamespace();
+  return isa<func::CallOp, linalg::MatmulOp, linalg::GenericOp>(op) ||
+         ((dialect == "moe" || dialect == "nn") && !isa<moe::WeightOp>(op));
+}
+
+static void addTaps(func::FuncOp entry) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : entry.getOps())
+    if (isWorth(&op))
+      ops.push_back(&op);
+  llvm::StringSet<> names;
+  for (Operation *op : ops) {
+    OpBuilder builder(op->getContext());
+    builder.setInsertionPointAfter(op);
+    for (OpResult value : op->getResults())
+      if (std::string name = placeOf(value);
+          isa<RankedTensorType>(value.getType()) && names.insert(name).second)
+        moe::TapOp::create(builder, op->getLoc(), value, name,
+                           /*always=*/false);
+  }
+}
+
+LogicalResult driver::prepareModule(ModuleOp module, int64_t stepTokens,
+                                    bool taps, CompileReport &report) {
+  bool isModel = module->hasAttr("moe.model");
+  if (failed(declare(module, stepTokens)))
+    return failure();
+  if (taps && !isModel)
+    for (auto func : module.getOps<func::FuncOp>())
+      if (func->hasAttr("moe.entry"))
+        addTaps(func);
+  return success(fulfils(module, Phase::Import, "MOE0155", report));
 }
 
 bool driver::loadsTensors(ModuleOp module) {

@@ -6,11 +6,13 @@
 
 #include "lib/Driver/ReferenceRun.h"
 #include "lib/Driver/Messages.h"
+#include "lib/Driver/ModuleInput.h"
 #include "lib/Reference/Evaluator.h"
 #include "lib/Reference/Margin.h"
 #include "lib/Reference/RecipeWeights.h"
 #include "passes/Pipeline.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"
 
@@ -109,4 +111,104 @@ driver::runReference(const std::string &checkpoint,
   if (!module)
     return std::nullopt;
   return evaluate(*module, context, checkpoint, ids, messages);
+}
+
+//===----------------------------------------------------------------------===//
+// Modules
+//===----------------------------------------------------------------------===//
+
+struct ModuleReference::Implementation {
+  MLIRContext context{makeRegistry(), MLIRContext::Threading::DISABLED};
+  OwningOpRef<ModuleOp> module;
+  std::optional<weights::Checkpoint> checkpoint;
+  std::optional<weights::RecipeExecutor> executor;
+};
+
+ModuleReference::ModuleReference(std::unique_ptr<Implementation> made)
+    : implementation(std::move(made)) {}
+ModuleReference::~ModuleReference() = default;
+
+std::unique_ptr<ModuleReference>
+ModuleReference::open(const std::string &path, const std::string &params,
+                      CompileReport &report) {
+  auto made = std::make_unique<Implementation>();
+  CompileListener silent;
+  Messages messages(made->context, report, silent);
+  messages.codeForErrors = "MOE0150";
+  made->module = readModule(made->context, path);
+  // How many rows a step may have is not said by what they are.
+  constexpr int64_t anyTokens = 1;
+  if (!made->module || failed(prepareModule(*made->module, anyTokens,
+                                            /*taps=*/true, report)))
+    return nullptr;
+  messages.codeForErrors.clear();
+  auto refuse = [&](llvm::StringRef text) {
+    messages.add(CompileReport::Message::Kind::Error, text);
+    return nullptr;
+  };
+  if (params.empty() && loadsTensors(*made->module))
+    return refuse("[MOE0154] the recipes of " + path +
+                  " load tensors; say with --params where they are");
+  auto checkpoint = params.empty() ? weights::Checkpoint::none()
+                                   : weights::Checkpoint::open(params);
+  if (!checkpoint)
+    return refuse(textOf(checkpoint.status()));
+  made->checkpoint.emplace(std::move(*checkpoint));
+  auto recipes = *made->module->getOps<moe::RecipesOp>().begin();
+  auto executor = weights::RecipeExecutor::create(recipes, *made->checkpoint);
+  if (!executor)
+    return refuse(textOf(executor.status()));
+  made->executor.emplace(std::move(*executor));
+  return std::unique_ptr<ModuleReference>(new ModuleReference(std::move(made)));
+}
+
+bool ModuleReference::isNarrow() const {
+  auto isBf16 = [](Type type) {
+    if (auto bank = dyn_cast<moe::BankType>(type))
+      type = bank.getMember();
+    return getElementTypeOrSelf(type).isBF16();
+  };
+  return implementation->module
+      ->walk([&](Operation *op) {
+        bool narrow = llvm::any_of(op->getOperandTypes(), isBf16) ||
+                      llvm::any_of(op->getResultTypes(), isBf16);
+        return narrow ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+static Floats toTensor(const GivenTensor &given) {
+  Floats tensor;
+  tensor.shape = given.shape;
+  tensor.reals = given.reals;
+  tensor.ints.assign(given.ints.begin(), given.ints.end());
+  return tensor;
+}
+
+std::optional<Recorded>
+ModuleReference::run(const std::string &function,
+                     const std::vector<GivenTensor> &inputs,
+                     CompileReport &report) {
+  CompileListener silent;
+  Messages messages(implementation->context, report, silent);
+  ModuleOp module = *implementation->module;
+  reference::RecipeWeights weights(*implementation->executor);
+  reference::Evaluator<float> evaluator(module, weights);
+  Recorded recorded;
+  auto keep = [&](const std::string &name, const Floats &value) {
+    if (recorded.values.emplace(name, toRows(value)).second)
+      recorded.order.push_back(name);
+  };
+  evaluator.onTap(keep);
+  std::vector<Floats> given;
+  llvm::transform(inputs, std::back_inserter(given), toTensor);
+  auto results = evaluator.evaluate(function, given);
+  if (failed(results))
+    return std::nullopt;
+  for (auto func : module.getOps<func::FuncOp>())
+    if (auto entry = func->getAttrOfType<StringAttr>("moe.entry");
+        entry && entry.getValue() == function)
+      for (auto [i, value] : llvm::enumerate(*results))
+        keep(func.getResultAttrOfType<StringAttr>(i, "moe.name").str(), value);
+  return recorded;
 }

@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -56,6 +57,36 @@ std::optional<Recorded> runReference(const std::string &checkpoint,
                                      const importer::ImportOptions &options,
                                      std::span<const int32_t> ids,
                                      CompileReport &report);
+
+/// A tensor that a function is given. One of the two vectors holds it.
+struct GivenTensor {
+  std::vector<int64_t> shape;
+  std::vector<float> reals;
+  std::vector<int32_t> ints;
+};
+
+/// A module that a user wrote, for evaluation by definition.
+class ModuleReference {
+public:
+  /// The tensors of `params` are those that the module loads; empty: none.
+  /// Null, and errors in the report, when the module cannot be compiled either.
+  static std::unique_ptr<ModuleReference> open(const std::string &module,
+                                               const std::string &params,
+                                               CompileReport &report);
+  ~ModuleReference();
+
+  /// Whether it has bf16, as weights or between its ops.
+  bool isNarrow() const;
+  /// The results of a function by name, after its taps.
+  std::optional<Recorded> run(const std::string &function,
+                              const std::vector<GivenTensor> &inputs,
+                              CompileReport &report);
+
+private:
+  struct Implementation;
+  explicit ModuleReference(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation;
+};
 
 } // namespace moec::driver
 

@@ -8,9 +8,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Driver/Handles.h"
+#include "lib/Driver/FunctionCall.h"
 #include "lib/Driver/Tensors.h"
-#include "lib/Driver/VerbRunFunction.h"
 #include "lib/Driver/Verbs.h"
 #include "lib/Weights/SafetensorsWriter.h"
 
@@ -33,7 +32,8 @@ struct RunOptions {
   moec_sampling sampling{};
   bool ignoreEos = false, stats = false;
   std::string logits, experts;
-  FunctionRun function;
+  /// Of an artifact of functions: safetensors files, and which one.
+  std::string inputs, outputs, function;
 };
 
 class Runner {
@@ -284,6 +284,16 @@ static void addSamplingOptions(CLI::App &verb, RunOptions &options) {
       ->capture_default_str();
 }
 
+static int runFunction(const RunOptions &options) {
+  Model model(options.artifact);
+  FunctionCall call(model, options.function, options.threads);
+  call.readInputs(options.inputs);
+  call.run();
+  if (!options.outputs.empty())
+    call.writeOutputs(options.outputs);
+  return 0;
+}
+
 void driver::addRunVerb(CLI::App &app, Command &command) {
   auto options = std::make_shared<RunOptions>();
   CLI::App *verb = app.add_subcommand("run", "Generate with an artifact");
@@ -292,12 +302,12 @@ void driver::addRunVerb(CLI::App &app, Command &command) {
   input->add_option("--prompt", options->prompt, "text; prints text");
   input->add_option("--ids", options->ids,
                     "token ids, as in \"5 17 42\"; prints ids");
-  input->add_option("--inputs", options->function.inputs,
+  input->add_option("--inputs", options->inputs,
                     "safetensors file with the inputs of a function");
   input->require_option(1);
-  verb->add_option("--outputs", options->function.outputs,
+  verb->add_option("--outputs", options->outputs,
                    "safetensors file for the outputs of the function");
-  verb->add_option("--function", options->function.name,
+  verb->add_option("--function", options->function,
                    "which function, where the artifact has several");
   verb->add_option("--max-new-tokens", options->maxNewTokens,
                    "how many to generate; by default 128, with --logits or "
@@ -318,8 +328,7 @@ void driver::addRunVerb(CLI::App &app, Command &command) {
   verb->add_flag("--stats", options->stats, "times and peak memory, on stderr");
   addFormat(*verb, command);
   onRun(*verb, command, [options, &command] {
-    if (options->function.inputs.empty())
-      return Runner(*options, command).run();
-    return runFunction(options->artifact, options->function, options->threads);
+    return options->inputs.empty() ? Runner(*options, command).run()
+                                   : runFunction(*options);
   });
 }

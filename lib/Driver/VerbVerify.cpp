@@ -4,18 +4,21 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Runs an artifact and, by definition, the checkpoint that it was made from,
-// and says from which value on they differ.
+// Runs an artifact and, by definition, the checkpoint or the module that it was
+// made from, and says from which value on they differ.
 //
 //===----------------------------------------------------------------------===//
 
 #include "lib/Driver/Compare.h"
-#include "lib/Driver/Handles.h"
+#include "lib/Driver/FunctionCall.h"
 #include "lib/Driver/Verbs.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <random>
 
 using namespace moec;
@@ -24,6 +27,8 @@ using namespace moec::driver;
 namespace {
 struct VerifyOptions {
   std::string checkpoint, artifact, archSpec;
+  /// Of a module: its tensors, and what to call which function on.
+  std::string params, inputs, function;
   std::optional<std::string> ids;
   std::optional<double> tolerance;
   int32_t tokens = 48, threads = 0;
@@ -38,28 +43,39 @@ static Ids randomIds(const Model &model, int32_t count) {
   return ids;
 }
 
-static void append(Rows &rows, const moec_view &view) {
-  int64_t count = 1;
-  for (int32_t i = 0; i < view.rank; ++i)
-    count *= view.shape[i];
-  rows.rows += view.shape[0];
-  if (view.dtype == MOEC_I32) {
-    auto *data = static_cast<const int32_t *>(view.data);
-    rows.ints.insert(rows.ints.end(), data, data + count);
-  } else if (view.dtype == MOEC_F32) {
-    auto *data = static_cast<const float *>(view.data);
-    rows.reals.insert(rows.reals.end(), data, data + count);
-  } else if (view.dtype == MOEC_BF16) {
-    auto *data = static_cast<const uint16_t *>(view.data);
-    for (int64_t i = 0; i < count; ++i) {
-      uint32_t bits = uint32_t(data[i]) << 16;
-      float value;
-      std::memcpy(&value, &bits, sizeof(value));
-      rows.reals.push_back(value);
-    }
+static float widened(uint16_t bf16) {
+  uint32_t bits = uint32_t(bf16) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+/// Appends elements to the vector that holds their kind.
+static void append(std::vector<float> &reals, std::vector<int32_t> &ints,
+                   const void *data, moec_dtype dtype, int64_t count) {
+  if (dtype == MOEC_I32) {
+    auto *from = static_cast<const int32_t *>(data);
+    ints.insert(ints.end(), from, from + count);
+  } else if (dtype == MOEC_F32) {
+    auto *from = static_cast<const float *>(data);
+    reals.insert(reals.end(), from, from + count);
+  } else if (dtype == MOEC_BF16) {
+    auto *from = static_cast<const uint16_t *>(data);
+    std::transform(from, from + count, std::back_inserter(reals), widened);
   } else {
-    throw Failure{70, "MOE7001", "a tap of an element type that none has"};
+    throw Failure{70, "MOE7001", "a value of an element type that none has"};
   }
+}
+
+static int64_t countOf(const int64_t *shape, int32_t rank) {
+  return std::accumulate(shape, shape + rank, int64_t(1),
+                         std::multiplies<int64_t>());
+}
+
+static void append(Rows &rows, const moec_view &view) {
+  rows.rows += view.shape[0];
+  append(rows.reals, rows.ints, view.data, view.dtype,
+         countOf(view.shape, view.rank));
 }
 
 /// All taps and logits of the artifact.
@@ -150,8 +166,144 @@ static void printText(const std::vector<Comparison> &list, Console &console) {
   }
 }
 
+/// Says what agrees; the exit code.
+static int conclude(const std::vector<Comparison> &list, size_t tokens,
+                    const std::string &whereElse, Command &command) {
+  Console &console = command.console;
+  if (command.json())
+    printJson(list, tokens, console);
+  else
+    printText(list, console);
+  const Comparison *first = firstMismatch(list);
+  if (!first)
+    return 0;
+  console.report({5, "MOE0501", first->name + ": " + first->mismatch});
+  if (!whereElse.empty())
+    console.note(whereElse);
+  return 5;
+}
+
+static CompareOptions compareOptions(const VerifyOptions &options,
+                                     bool narrow) {
+  return {narrow, options.tolerance.value_or(narrow ? 2e-2 : 2e-5)};
+}
+
+//===----------------------------------------------------------------------===//
+// Modules
+//===----------------------------------------------------------------------===//
+
+static GivenTensor toGiven(const Array &array) {
+  GivenTensor given{array.shape, {}, {}};
+  append(given.reals, given.ints, array.words.data(), array.dtype,
+         countOf(array.shape.data(), int32_t(array.shape.size())));
+  return given;
+}
+
+static Rows toRows(const Array &array) {
+  Rows rows;
+  rows.rows = array.shape.front();
+  append(rows.reals, rows.ints, array.words.data(), array.dtype,
+         countOf(array.shape.data(), int32_t(array.shape.size())));
+  return rows;
+}
+
+/// The functions to compare: the one that was asked for, or all of them.
+static std::vector<std::string> functionsOf(const VerifyOptions &options,
+                                            const Model &model) {
+  std::vector<std::string> names;
+  for (int32_t i = 0;
+       const char *name = moec_model_function_name(model.get(), i); ++i)
+    if (options.function.empty() || options.function == name)
+      names.push_back(name);
+  if (names.empty() || (names.size() > 1 && !options.inputs.empty()))
+    // Says which there are.
+    names = {options.function};
+  return names;
+}
+
+/// Both call a function on the same tensors. Values get its name in front where
+/// there are several.
+static std::vector<Comparison>
+verifyFunction(const VerifyOptions &options, const Model &model,
+               const std::string &name, const std::string &prefix,
+               ModuleReference &reference, bool &hasTaps, Console &console) {
+  FunctionCall call(model, name, options.threads);
+  if (options.inputs.empty())
+    call.drawInputs(std::min(options.tokens, model.info().step_tokens));
+  else
+    call.readInputs(options.inputs);
+  console.progress("artifact", call.name(), 0, 0);
+  call.run();
+  console.progress("reference", call.name(), 0, 0);
+  std::vector<GivenTensor> inputs;
+  for (const Array &array : call.inputs())
+    inputs.push_back(toGiven(array));
+  hasTaps |= !call.taps().empty();
+  CompileReport report;
+  auto expected = reference.run(call.name(), inputs, report);
+  console.endProgress();
+  printMessages(console, report);
+  if (!expected)
+    throw Failure{report.hasErrors() ? report.exitCode() : 70, "",
+                  "the function '" + call.name() + "' could not be evaluated"};
+  Recorded actual;
+  for (const Array &array : call.outputs())
+    actual.values[array.name] = toRows(array);
+  for (const auto &[name, view] : call.taps())
+    append(actual.values[name], view);
+  auto list = compareValues(*expected, actual,
+                            compareOptions(options, reference.isNarrow()));
+  for (Comparison &comparison : list)
+    comparison.name = prefix + comparison.name;
+  return list;
+}
+
+static int verifyModule(const VerifyOptions &options, Command &command) {
+  Model model(options.artifact);
+  if (model.info().vocabulary)
+    throw Failure{2, "MOE0206",
+                  options.artifact + " is a language model; verify it against "
+                                     "the checkpoint that it was made from"};
+  std::vector<std::string> names = functionsOf(options, model);
+  CompileReport report;
+  auto reference =
+      ModuleReference::open(options.checkpoint, options.params, report);
+  printMessages(command.console, report);
+  if (!reference)
+    return report.exitCode();
+  std::vector<Comparison> all;
+  bool hasTaps = false;
+  for (const std::string &name : names)
+    for (Comparison &comparison : verifyFunction(
+             options, model, name, names.size() > 1 ? name + "." : "",
+             *reference, hasTaps, command.console))
+      all.push_back(std::move(comparison));
+  int64_t rows = 0;
+  for (const Comparison &comparison : all)
+    rows = std::max(rows, comparison.rows);
+  return conclude(all, size_t(rows),
+                  hasTaps ? ""
+                          : "note: compile with --taps to compare every "
+                            "value",
+                  command);
+}
+
+//===----------------------------------------------------------------------===//
+// The verb
+//===----------------------------------------------------------------------===//
+
 static int verify(const VerifyOptions &options, Command &command) {
   Console &console = command.console;
+  bool isModule = options.checkpoint.ends_with(".mlir");
+  bool ofModule = !options.params.empty() || !options.inputs.empty() ||
+                  !options.function.empty();
+  if (isModule && (options.ids || !options.archSpec.empty()))
+    throw Failure{2, "MOE0206", "--ids and --arch-spec go with a checkpoint"};
+  if (!isModule && ofModule)
+    throw Failure{2, "MOE0206",
+                  "--params, --inputs and --function go with an .mlir file"};
+  if (isModule)
+    return verifyModule(options, command);
   Model model(options.artifact);
   Ids ids =
       options.ids ? parseIds(*options.ids) : randomIds(model, options.tokens);
@@ -160,37 +312,40 @@ static int verify(const VerifyOptions &options, Command &command) {
   console.progress("reference", "", 0, 0);
   Recorded expected = runReference(options, model, ids, console);
   console.endProgress();
-  CompareOptions compare;
-  compare.narrow = std::string(model.info().dtype) == "bf16";
-  compare.tolerance = options.tolerance.value_or(compare.narrow ? 2e-2 : 2e-5);
-  std::vector<Comparison> list = compareValues(expected, actual, compare);
-  if (command.json())
-    printJson(list, ids.size(), console);
-  else
-    printText(list, console);
+  bool narrow = std::string(model.info().dtype) == "bf16";
+  std::vector<Comparison> list =
+      compareValues(expected, actual, compareOptions(options, narrow));
   bool onlyExperts = true;
   for (const Comparison &c : list)
     onlyExperts &= c.name == "logits" || c.name.ends_with(".experts");
-  const Comparison *first = firstMismatch(list);
-  if (!first)
-    return 0;
-  console.report({5, "MOE0501", first->name + ": " + first->mismatch});
-  if (onlyExperts)
-    console.note("note: compile with --taps to compare every value");
-  return 5;
+  return conclude(
+      list, ids.size(),
+      onlyExperts ? "note: compile with --taps to compare every value" : "",
+      command);
 }
 
 void driver::addVerifyVerb(CLI::App &app, Command &command) {
   auto options = std::make_shared<VerifyOptions>();
   CLI::App *verb = app.add_subcommand(
-      "verify", "Compare an artifact with the reference, layer by layer");
-  verb->add_option("checkpoint", options->checkpoint,
-                   "the Hugging Face directory it was compiled from")
+      "verify", "Compare an artifact with the reference, value by value");
+  verb->add_option(
+          "checkpoint", options->checkpoint,
+          "the Hugging Face directory, or the .mlir file of functions, "
+          "it was compiled from")
       ->required();
   verb->add_option("artifact", options->artifact, "NAME.moec")->required();
+  verb->add_option("--params", options->params,
+                   "of an .mlir file: the safetensors file, or the directory, "
+                   "with the tensors that it loads");
+  verb->add_option("--inputs", options->inputs,
+                   "of an .mlir file: the safetensors file with the inputs of "
+                   "a function; by default random ones, for every function");
+  verb->add_option("--function", options->function,
+                   "of an .mlir file: compare this function only");
   verb->add_option("--ids", options->ids,
                    "token ids to compare on; by default random ones");
-  verb->add_option("--tokens", options->tokens, "how many random ids")
+  verb->add_option("--tokens", options->tokens,
+                   "how many random ids, or rows of random inputs")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   verb->add_option("--tolerance", options->tolerance,

@@ -91,3 +91,22 @@ moec_error *moec_function_call(moec_function *function,
                                  {outputs, output_count});
   });
 }
+
+const char *moec_function_tap_name(const moec_function *function,
+                                   int32_t index) {
+  if (!function || index < 0 ||
+      size_t(index) >= function->value->entry().taps.size())
+    return nullptr;
+  return function->value->entry().taps[size_t(index)].type.name.c_str();
+}
+
+moec_error *moec_function_tap(const moec_function *function, const char *name,
+                              moec_view *view) {
+  return guarded([&]() -> Status {
+    if (!function || !name || !view)
+      return isNull(!function ? "function" : name ? "view" : "name");
+    moec_view result = {};
+    Status status = function->value->tap(name, result);
+    return status.ok() ? writeStruct(result, view) : status;
+  });
+}

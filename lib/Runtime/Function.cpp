@@ -183,7 +183,12 @@ Status Function::call(std::span<const moec_array> inputs,
                         nullptr};
   DefaultFloatEnvironment environment;
   artifact->function(called)(&env, in.data(), out.data());
+  last = StepSize{.tokens = tokens.value_or(1)};
   return Status();
+}
+
+Status Function::tap(std::string_view name, moec_view &view) const {
+  return readTap(called, arena.data(), last, name, view);
 }
 
 } // namespace moec::runtime

@@ -32,6 +32,9 @@ public:
   Status call(std::span<const moec_array> inputs,
               std::span<const moec_array> outputs);
 
+  /// See moec_function_tap.
+  Status tap(std::string_view name, moec_view &view) const;
+
 private:
   Function(std::shared_ptr<const Model> model, const Entry &entry,
            int64_t mostTokens)
@@ -46,6 +49,7 @@ private:
   int64_t mostTokens;
   std::unique_ptr<ThreadPool> threads;
   Mapping arena;
+  std::optional<StepSize> last; ///< Of the last call.
   std::atomic<bool> inUse = false;
 };
 

@@ -427,24 +427,30 @@ int32_t Session::length(int32_t slot) const {
   return checkSlot(slot).ok() ? blocks.length(slot) : -1;
 }
 
-Status Session::tap(std::string_view name, moec_view &view) const {
-  for (const Tap &tap : artifact->step()->taps) {
+Status readTap(const Entry &entry, const uint8_t *arena,
+               const std::optional<StepSize> &last, std::string_view name,
+               moec_view &view) {
+  for (const Tap &tap : entry.taps) {
     if (tap.type.name != name)
       continue;
     if (!last)
       return Status(MOEC_E_ARGUMENT,
-                    "a tap has no value before the first step");
-    view.data = arena.data() + tap.offset.at(*last);
+                    "a tap has no value before the first step or call");
+    view.data = arena + tap.offset.at(*last);
     view.dtype = tap.type.dtype;
     view.rank = int32_t(tap.type.shape.size());
     for (size_t i = 0; i < tap.type.shape.size(); ++i)
       view.shape[i] = tap.type.shape[i].at(*last);
     return Status();
   }
-  return Status(MOEC_E_ENTRY, "the artifact has no tap " + inQuotes(name) +
-                                  (artifact->step()->taps.empty()
-                                       ? "; it has none, compile with --taps"
-                                       : ""));
+  return Status(
+      MOEC_E_ENTRY,
+      "the artifact has no tap " + inQuotes(name) +
+          (entry.taps.empty() ? "; it has none, compile with --taps" : ""));
+}
+
+Status Session::tap(std::string_view name, moec_view &view) const {
+  return readTap(*artifact->step(), arena.data(), last, name, view);
 }
 
 } // namespace moec::runtime

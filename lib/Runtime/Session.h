@@ -32,6 +32,11 @@ struct SessionLimits {
 Result<SessionLimits> resolveLimits(const Model &model,
                                     const SessionLimits &wanted);
 
+/// The value of a tap of an entry, in the arena of its last run.
+Status readTap(const Entry &entry, const uint8_t *arena,
+               const std::optional<StepSize> &last, std::string_view name,
+               moec_view &view);
+
 class Session {
 public:
   /// As above, for an artifact that must be a language model.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import ARCHITECTURES, BUILD
-from formulas import EXPERTS, HIDDEN, WIDTH, Random, relative_error, sigmoid, silu, softmax, top, wide
+from formulas import EXPERTS, HIDDEN, WIDTH, Random, relative_error, silu, softmax, top, wide
 
 INPUTS = pathlib.Path(__file__).parent / "Inputs"
 TOKENS = 37
@@ -136,122 +136,47 @@ def test_top_k_regions(build):
         assert rows.max() < 1e-4
 
 
-def test_sade(build, lowering):
-    random = Random()
-    params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
-    mixture = softmax(np.array([0.3, -1.0, 0.8])).astype(np.float32)
-    params["head.folded.weight"] = sum(
-        m * params[f"head.{i}.weight"].astype(np.float64) for i, m in enumerate(mixture)
-    ).astype(np.float32)
-    model = build(ARCHITECTURES / "sade.mlir", params, *lowering)
-    x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
-    columns = [np.full((TOKENS, 1), m, np.float32) for m in mixture]
-    mixed = model.function("mixed")(x, *columns)
-    assert_close(mixed, sum(m * (x @ p[f"head.{i}.weight"].T) for i, m in enumerate(mixture)))
-    assert np.abs(model.function("folded")(x) - mixed).max() <= 1e-5
-
-
-def test_hdee(build, lowering):
-    model = build(ARCHITECTURES / "hdee.mlir", None, *lowering)
-    mix, update = model.function("mix"), model.function("update")
-    generator = np.random.default_rng(3)
-    posterior = np.full((2, 3), np.log(1 / 3))  # of two sequences
-    state = [np.full((2, 1), np.log(np.float32(1 / 3)), np.float32) for _ in range(3)]
-    total = posterior.copy()
-    for _ in range(1000):
-        logits = generator.standard_normal((3, 2, 40)) * 2
-        given = np.log(softmax(logits)).astype(np.float32)
-        weights = softmax(total)
-        expected = sum(weights[:, e, None] * np.exp(given[e].astype(np.float64)) for e in range(3))
-        actual = mix(*given, *state)
-        np.testing.assert_allclose(actual, expected, rtol=2e-3, atol=1e-6)
-        token = generator.integers(40, size=2)
-        came = given[:, np.arange(2), token]
-        total += came.T
-        total -= total.max(1, keepdims=True)
-        state = update(*state, *[row[:, None].copy() for row in came])
-    actual = np.concatenate(state, 1)
-    assert np.abs(np.exp(actual).sum(1) - 1).max() <= 1e-6
-    np.testing.assert_allclose(np.exp(actual), softmax(total), atol=1e-5)
-    average = model.function("simple_avg")(*given)
-    np.testing.assert_allclose(average, given.astype(np.float64).mean(0), rtol=1e-6)
-
-
-def test_home(build, lowering):
-    random = Random()
-    params = {}
-    for name in ("shared.0", "shared.1", "task.0", "task.1"):
-        # The batch norm of an expert, folded: g (W x - mean) / sqrt(variance) + b.
-        weight, gain, mean = random(WIDTH, HIDDEN), 1 + random(WIDTH, scale=0.2), random(WIDTH)
-        params[f"{name}.weight"] = weight * gain[:, None]
-        params[f"{name}.bias"] = random(WIDTH) - gain * mean
-    for t in range(2):
-        params |= {f"task.{t}.feature.a": random(8, HIDDEN), f"task.{t}.feature.b": random(HIDDEN, 8),
-                   f"task.{t}.self": random(1, HIDDEN)}
-        params |= {f"task.{t}.gate.{e}": random(1, HIDDEN) for e in range(3)}
-    model = build(ARCHITECTURES / "home.mlir", params, *lowering)
-    v, p = random(TOKENS, HIDDEN, scale=1), wide(params)
-
-    def expert(name, x):
-        return silu(x @ p[f"{name}.weight"].T + p[f"{name}.bias"])
-
-    for t, actual in enumerate(model.function()(v)):
-        x = v * 2 * sigmoid(v @ p[f"task.{t}.feature.a"].T @ p[f"task.{t}.feature.b"].T)
-        own = expert(f"task.{t}", x) * sigmoid(v @ p[f"task.{t}.self"].T)
-        gate = softmax(np.concatenate([v @ p[f"task.{t}.gate.{e}"].T for e in range(3)], 1))
-        parts = [expert("shared.0", v), expert("shared.1", v), own]
-        assert_close(actual, sum(gate[:, e, None] * part for e, part in enumerate(parts)))
-
-
-def test_multimodn(build, lowering):
-    random, widths = Random(), (16, 24, 8)
-    params = {"state": random(32), "decoder.weight": random(4, 32)}
-    for i, width in enumerate(widths):
-        params |= {f"encoder.{i}.input": random(32, width), f"encoder.{i}.state": random(32, 32),
-                   f"encoder.{i}.bias": random(32)}
-    function = build(ARCHITECTURES / "multimodn.mlir", params, *lowering).function()
-    # Every pattern of presence, in one batch; what is missing is NaN.
-    patterns = np.array([[m >> i & 1 for i in range(3)] for m in range(8)], np.float32)
-    inputs = [random(8, width, scale=1) for width in widths]
-    p = wide(params)
-    expected = np.zeros((4, 8, 4))
-    for sample, pattern in enumerate(patterns):
-        state = p["state"]
-        expected[0, sample] = p["decoder.weight"] @ state
-        for i in range(3):
-            if pattern[i]:
-                state = np.maximum(p[f"encoder.{i}.input"] @ inputs[i][sample].astype(np.float64)
-                                   + p[f"encoder.{i}.state"] @ state + p[f"encoder.{i}.bias"], 0)
-            else:
-                inputs[i][sample] = np.nan
-            expected[i + 1, sample] = p["decoder.weight"] @ state
-    outputs = function(*inputs, *[patterns[:, i:i + 1].copy() for i in range(3)])
-    for actual, wanted in zip(outputs, expected):
-        assert_close(actual, wanted, 1e-6)
-    # A sample that lacks everything keeps the first state, to the bit.
-    assert all(output[0].tobytes() == outputs[0][0].tobytes() for output in outputs)
-
-
 def test_moge(build, lowering):
-    random = Random()
-    params = random.experts() | {"router.weight": random(EXPERTS, HIDDEN),
-                                 "router.scale": 1 + random(EXPERTS, scale=0.3)}
-    params |= {name.replace("experts.0", "shared"): random(*value.shape)
-               for name, value in random.experts(1).items()}
-    layer = build(ARCHITECTURES / "moge.mlir", params, *lowering).function()
+    random, experts, width = Random(), 64, 16
+    shapes = {"gate": (width, HIDDEN), "up": (width, HIDDEN), "down": (HIDDEN, width)}
+    params = {f"experts.{e}.{part}.weight": random(*shape) for e in range(experts) for part, shape in shapes.items()}
+    # Four shared experts side by side: one of four times the width.
+    shared = [{f"shared.{part}.weight": random(*shape) for part, shape in shapes.items()} for _ in range(4)]
+    for name in shared[0]:
+        params[name] = np.concatenate([one[name] for one in shared], 1 if "down" in name else 0)
+    params |= {"router.weight": random(experts, HIDDEN), "router.scale": 1 + random(experts, scale=0.3)}
+    layer = build(ARCHITECTURES / "moge.mlir", params, *lowering).function("layer")
     x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
     y, ids = layer(x)
     scores = softmax(x @ p["router.weight"].T)
-    best = scores.reshape(TOKENS, 4, 4).argmax(2) + 4 * np.arange(4)
+    best = scores.reshape(TOKENS, 8, 8).argmax(2) + 8 * np.arange(8)
     np.testing.assert_array_equal(np.sort(ids), best)
-    # Every group has one choice for each token, whatever the batch.
-    np.testing.assert_array_equal(np.bincount(ids.ravel() // 4, minlength=4), [TOKENS] * 4)
-    expected = ffn(p, "shared", x.astype(np.float64))
+    expected = sum(ffn(wide(one), "shared", x.astype(np.float64)) for one in shared)
     for t, chosen in enumerate(best):
         for e in chosen:
             weight = scores[t, e] * p["router.scale"][e]
             expected[t] += weight * ffn(p, f"experts.{e}", x[t].astype(np.float64))
     assert_close(y, expected)
+    # Every group has one choice for each token, whatever the batch: no group waits for another.
+    for tokens in (1, 8, 64, 512):
+        _, ids = layer(random(tokens, HIDDEN, scale=1))
+        np.testing.assert_array_equal(np.bincount(ids.ravel() // 8, minlength=8), [tokens] * 8)
+
+
+def test_moge_gate(build, lowering):
+    """On Gaussian logits the eight choices have 0.381 of the mass, where the eight largest would have 0.427."""
+    random = Random()
+    params = {"router.weight": random(64, HIDDEN), "router.scale": np.ones(64, np.float32)}
+    for name, shape in (("gate", (16, HIDDEN)), ("up", (16, HIDDEN)), ("down", (HIDDEN, 16))):
+        params |= {f"experts.{e}.{name}.weight": random(*shape) for e in range(64)}
+        params[f"shared.{name}.weight"] = random(*(4 * n if n == 16 else n for n in shape))
+    gate = build(ARCHITECTURES / "moge.mlir", params, "--max-step-tokens", "4096", *lowering).function("gate")
+    logits = random(4096, 64, scale=1)
+    ids, weights = gate(logits)
+    scores = softmax(logits.astype(np.float64))
+    assert np.abs(weights - np.take_along_axis(scores, ids, 1)).max() <= 2e-7
+    assert abs(weights.sum(1).mean() - 0.381) <= 0.01
+    assert abs(np.take_along_axis(scores, top(scores, 8), 1).sum(1).mean() - 0.427) <= 0.01
 
 
 @pytest.mark.parametrize("images", [0.0, 0.4, 1.0])

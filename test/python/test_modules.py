@@ -5,11 +5,12 @@ import subprocess
 import numpy as np
 import pytest
 
-from conftest import ARCHITECTURES, BUILD, read_safetensors, write_safetensors
+from conftest import BUILD, SOURCE, read_safetensors, write_safetensors
 from formulas import HIDDEN, Random
 
 import moec
 
+HEADS = SOURCE / "test" / "driver" / "Inputs" / "heads.mlir"
 TOKENS = 37
 
 
@@ -17,7 +18,7 @@ def test_signature_and_errors(build):
     random = Random()
     params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
     params["head.folded.weight"] = random(40, HIDDEN)
-    model = build(ARCHITECTURES / "sade.mlir", params, "--max-step-tokens", "8")
+    model = build(HEADS, params, "--max-step-tokens", "8")
     assert model.functions == ["folded", "mixed"]
     folded = model.function("folded")
     assert folded.inputs == [("features", np.float32, (-1, HIDDEN))]
@@ -71,7 +72,7 @@ def test_run_on_files(build, tmp_path):
     random = Random()
     params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
     params["head.folded.weight"] = random(40, HIDDEN)
-    model, x = build(ARCHITECTURES / "sade.mlir", params), random(TOKENS, HIDDEN)
+    model, x = build(HEADS, params), random(TOKENS, HIDDEN)
     given, made = tmp_path / "in.safetensors", tmp_path / "out.safetensors"
     write_safetensors(given, {"features": x})
 

@@ -73,6 +73,9 @@ int main(int argc, char **argv) {
   options.target_count = 1;
   report("target", &options);
   options.target_count = 0;
+  options.params = "params.safetensors";
+  report("params", &options);
+  options.params = NULL;
   options.output = NULL;
   report("output", &options);
   options.struct_size = 1;

@@ -89,6 +89,27 @@ TEST(CompareTest, NanNeverAgrees) {
   EXPECT_NE(compare(reference(1), other, true)[2].mismatch, "");
 }
 
+TEST(CompareTest, WhatIsNoNumberByDefinitionAgrees) {
+  Recorded wanted = reference(1), got = reference(1);
+  wanted.values["layers.0.out"].reals = {NAN, -INFINITY, 3};
+  got.values["layers.0.out"].reals = {NAN, -INFINITY, 3};
+  EXPECT_EQ(compare(wanted, got, false)[2].mismatch, "");
+  got.values["layers.0.out"].reals[1] = INFINITY;
+  EXPECT_NE(compare(wanted, got, false)[2].mismatch, "");
+  got.values["layers.0.out"].reals = {1, -INFINITY, 3};
+  EXPECT_NE(compare(wanted, got, false)[2].mismatch, "");
+}
+
+TEST(CompareTest, OtherIntegersAreEqualInOrder) {
+  Recorded wanted, got;
+  wanted.order = {"ids"};
+  wanted.values["ids"] = {2, {}, {1, 2, 3, 4}};
+  got.values["ids"] = {2, {}, {1, 2, 4, 3}};
+  EXPECT_EQ(compare(wanted, wanted, false)[0].mismatch, "");
+  EXPECT_EQ(compare(wanted, got, false)[0].mismatch,
+            "row 1, element 0: 4, the reference has 3");
+}
+
 TEST(CompareTest, OtherExpertIsATieOnlyWithinTheMargin) {
   // 1e-5 and 2^-7 of the largest logit, 8.
   struct Case {
