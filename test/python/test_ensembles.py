@@ -192,35 +192,72 @@ def test_hdee_learns_its_prior(build, lowering):
 # HoME, MultiModN --------------------------------------------------------------
 
 
-def test_home(build, lowering):
-    random = Random()
-    params = {}
-    norms = {}
-    for name in ("shared.0", "shared.1", "task.0", "task.1"):
-        # The batch norm of an expert, folded when the checkpoint is written: g (W x - mean) / sqrt(variance) + b.
-        weight, gain, mean, shift = (wide({"": value})[""] for value in (
-            random(WIDTH, HIDDEN), 1 + random(WIDTH, scale=0.2), random(WIDTH), random(WIDTH)))
-        variance = 0.5 + random.generator.random(WIDTH)
-        norms[name] = weight, gain / np.sqrt(variance), mean, shift
-        params[f"{name}.weight"] = (weight * norms[name][1][:, None]).astype(np.float32)
-        params[f"{name}.bias"] = (shift - norms[name][1] * mean).astype(np.float32)
-    for t in range(2):
-        params |= {f"task.{t}.feature.a": random(8, HIDDEN), f"task.{t}.feature.b": random(HIDDEN, 8),
-                   f"task.{t}.self": random(1, HIDDEN)}
-        params |= {f"task.{t}.gate.{e}": random(1, HIDDEN) for e in range(3)}
-    model = build(ARCHITECTURES / "home.mlir", params, *lowering)
-    v, p = random(TOKENS, HIDDEN, scale=1), wide(params)
+def home_params(random):
+    """Folded for the checkpoint, and the batch norms as they were: g (W x - mean) / sqrt(variance) + b."""
+    params, norms, both = {}, {}, 2 * WIDTH
+    first = ["meta.shared", "meta.group.0", "meta.group.1"]
+    second = ["shared", "group.0", "group.1"] + [f"task.{t}" for t in range(4)]
+    for name in first + second:
+        weight, gain, mean, shift = (value.astype(np.float64) for value in (
+            random(WIDTH, HIDDEN if name in first else both), 1 + random(WIDTH, scale=0.2), random(WIDTH), random(WIDTH)))
+        gain = gain / np.sqrt(0.5 + random.generator.random(WIDTH))
+        norms[name] = weight, gain, mean, shift
+        params[f"{name}.weight"] = (weight * gain[:, None]).astype(np.float32)
+        params[f"{name}.bias"] = (shift - gain * mean).astype(np.float32)
+    params |= {"meta.gate.shared": random(3, HIDDEN), "meta.gate.0": random(2, HIDDEN), "meta.gate.1": random(2, HIDDEN)}
+    for t in range(4):
+        params |= {f"task.{t}.feature.a": random(8, both), f"task.{t}.feature.b": random(both, 8),
+                   f"task.{t}.self": random(1, both), f"task.{t}.gate": random(3, both),
+                   f"task.{t}.tower": random(1, WIDTH, scale=0.5)}
+    return params, norms
 
+
+def home(p, norms, v):
     def expert(name, x):
         weight, gain, mean, shift = norms[name]
         return silu((x @ weight.T - mean) * gain + shift)
 
-    for t, actual in enumerate(model.function()(v)):
-        x = v * 2 * sigmoid(v @ p[f"task.{t}.feature.a"].T @ p[f"task.{t}.feature.b"].T)
-        own = expert(f"task.{t}", x) * sigmoid(v @ p[f"task.{t}.self"].T)
-        gate = softmax(np.concatenate([v @ p[f"task.{t}.gate.{e}"].T for e in range(3)], 1))
-        parts = [expert("shared.0", v), expert("shared.1", v), own]
-        assert relative_error(actual, sum(gate[:, e, None] * part for e, part in enumerate(parts))) <= 5e-6
+    def mixed(gate, parts):
+        return sum(share[:, None] * part for share, part in zip(softmax(gate).T, parts))
+
+    shared, groups = expert("meta.shared", v), [expert(f"meta.group.{g}", v) for g in range(2)]
+    everyone = mixed(v @ p["meta.gate.shared"].T, [shared, *groups])
+    for t in range(4):
+        g = t // 2
+        z = np.concatenate([everyone, mixed(v @ p[f"meta.gate.{g}"].T, [shared, groups[g]])], 1)
+        x = z * 2 * sigmoid(z @ p[f"task.{t}.feature.a"].T @ p[f"task.{t}.feature.b"].T)
+        own = expert(f"task.{t}", x) * sigmoid(z @ p[f"task.{t}.self"].T)
+        y = mixed(z @ p[f"task.{t}.gate"].T, [expert("shared", x), expert(f"group.{g}", x), own])
+        yield sigmoid(y @ p[f"task.{t}.tower"].T)
+
+
+def test_home(build, lowering):
+    random = Random()
+    params, norms = home_params(random)
+    tasks = build(ARCHITECTURES / "home.mlir", params, *lowering).function()
+    v, p = random(TOKENS, HIDDEN, scale=1), wide(params)
+    outputs = tasks(v)
+    assert len(outputs) == 4
+    for actual, expected in zip(outputs, home(p, norms, v.astype(np.float64))):
+        assert relative_error(actual, expected) <= 5e-6
+    # A task's output does not depend on the experts of the other group, nor on the batch.
+    other = dict(params)
+    for name in ("group.1.weight", "task.2.weight", "task.3.tower"):
+        other[name] = -params[name]
+    changed = build(ARCHITECTURES / "home.mlir", other, *lowering).function()(v)
+    assert [(one == two).all() for one, two in zip(outputs, changed)] == [True, True, False, False]
+    assert all(one.tobytes() == two[3:4].tobytes() for one, two in zip(tasks(v[3:4]), outputs))
+
+
+def test_home_computes_the_first_level_once(tmp_path):
+    out = tmp_path / "dispatch.mlir"
+    subprocess.run([str(BUILD / "bin" / "moec"), "-q", "compile", str(ARCHITECTURES / "home.mlir"), "--compile-to",
+                    "dispatch", "-o", str(out)], check=True)
+    text = out.read_text()
+    products = [line.split("banks(")[1].split(" :")[0].split(", ") for line in text.split("\n") if "banks(" in line]
+    for name in ("meta.shared", "meta.group.0", "meta.group.1"):
+        weight = "%" + text.split(f' = moe.weight "{name}.weight"')[0].split("%")[-1]
+        assert sum(weight in banks for banks in products) == 1, name
 
 
 def test_multimodn(build, lowering):
@@ -256,13 +293,3 @@ def test_multimodn(build, lowering):
     # With everything present it is the composition of the encoders, whatever else is in the batch.
     alone = function(*[x[7:] for x in inputs], *[patterns[7:, i:i + 1].copy() for i in range(3)])
     assert all(one[0].tobytes() == output[7].tobytes() for one, output in zip(alone, outputs))
-
-
-def test_home_computes_shared_experts_once(tmp_path):
-    out = tmp_path / "dispatch.mlir"
-    subprocess.run([str(BUILD / "bin" / "moec"), "-q", "compile", str(ARCHITECTURES / "home.mlir"), "--compile-to",
-                    "dispatch", "-o", str(out)], check=True)
-    text = out.read_text()
-    for name in ("shared.0", "shared.1", "task.0", "task.1"):
-        weight = text.split(f' = moe.weight "{name}.weight"')[0].split("%")[-1]
-        assert text.count(f"banks(%{weight} :") == 1, name
