@@ -69,7 +69,8 @@ def CheckSupportPass : Pass<"moe-check-support", "::mlir::ModuleOp"> {
     supported router does.
     Requires: nothing.
     Leaves: the module unchanged.
-    Rejects: MOE0321 a router that needs more than its code can hold; MOE0329 an element type other than f32 and bf16. Warns (MOE0345) of groups
+    Rejects: MOE0321 a router that needs more than its code can hold; MOE0159 a router with more experts than the experts that read its choice;
+    MOE0329 an element type other than f32 and bf16. Warns (MOE0345) of groups
     whose keys become 0 while a bias may make those of the groups that are kept smaller.
   }];
 }

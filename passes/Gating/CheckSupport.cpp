@@ -59,6 +59,8 @@ struct CheckSupport : moec::impl::CheckSupportPassBase<CheckSupport> {
                      expertsOf(route));
       else if (auto gate = dyn_cast<GateOp>(op))
         checkRouting(op, gate.getRouting(), gate.getInputs(), expertsOf(gate));
+      else if (auto experts = dyn_cast<ExpertsOp>(op))
+        checkIds(experts);
       else if (auto weight = dyn_cast<WeightOp>(op))
         checkElement(op, "weight '" + weight.getName() + "'", weight.getType());
       else if (auto func = dyn_cast<func::FuncOp>(op))
@@ -95,6 +97,22 @@ private:
       return refuse(op, "MOE0321", "'" + routing.inWords(inputs) + "'",
                     expected);
     Explain("moe-check-support", "router").found(op, routing.inWords(inputs));
+  }
+
+  /// A router may know more experts than there are; they would compute nothing.
+  void checkIds(ExpertsOp experts) {
+    auto route = experts.getIds().getDefiningOp<RouteOp>();
+    if (!route)
+      return;
+    int64_t most = expertsOf(route);
+    if (auto alias = route.getAlias())
+      most = *llvm::max_element(*alias) + 1;
+    if (most <= experts.numExperts())
+      return;
+    experts.emitError() << "[MOE0159] the router chooses among " << most
+                        << " experts, of which there are only "
+                        << experts.numExperts();
+    ++refusals;
   }
 
   void checkElement(Operation *op, const Twine &what, Type type) {

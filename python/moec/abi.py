@@ -9,6 +9,8 @@ import functools
 import os
 import pathlib
 
+import numpy as np
+
 from .errors import MoecError
 
 
@@ -50,6 +52,19 @@ class Argument(c.Structure):
                 ("rank", c.c_int32), ("shape", c.c_int64 * 8), ("below", c.c_int64)]
 
 
+# bf16, which NumPy lacks, is handed over as its bits.
+DTYPES = {1: np.dtype(np.float32), 2: np.dtype(np.float16), 3: np.dtype(np.uint16),
+          4: np.dtype(np.int32), 5: np.dtype(np.int64), 6: np.dtype(np.int8),
+          7: np.dtype(np.uint8)}
+
+
+def copied(view):
+    """The tensor that a View describes."""
+    shape, dtype = tuple(view.shape[:view.rank]), DTYPES[view.dtype]
+    size = int(np.prod(shape)) * dtype.itemsize
+    return np.frombuffer(c.string_at(view.data, size), dtype).reshape(shape)
+
+
 class Array(c.Structure):
     _fields_ = [("data", c.c_void_p), ("dtype", c.c_int), ("rank", c.c_int32),
                 ("shape", c.POINTER(c.c_int64))]
@@ -79,6 +94,7 @@ _CALLS = {  # functions that return moec_error *
     "moec_function_input": [_P, c.c_int32, c.POINTER(Argument)],
     "moec_function_output": [_P, c.c_int32, c.POINTER(Argument)],
     "moec_function_call": [_P, c.POINTER(Array), c.c_size_t, c.POINTER(Array), c.c_size_t],
+    "moec_function_tap": [_P, c.c_char_p, c.POINTER(View)],
     "moec_sampler_create": [c.POINTER(Sampling), c.POINTER(_P)],
     "moec_sampler_sample": [_P, c.POINTER(c.c_float), c.c_int32, c.POINTER(c.c_int32)],
 }
@@ -93,6 +109,7 @@ _OTHERS = {
     "moec_session_destroy": ([_P], None),
     "moec_model_function_name": ([_P, c.c_int32], c.c_char_p),
     "moec_function_destroy": ([_P], None),
+    "moec_function_tap_name": ([_P, c.c_int32], c.c_char_p),
     "moec_function_counts": ([_P, c.POINTER(c.c_int32), c.POINTER(c.c_int32)], None),
     "moec_session_length": ([_P, c.c_int32], c.c_int32),
     "moec_sampler_destroy": ([_P], None),

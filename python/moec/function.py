@@ -6,11 +6,7 @@ import numpy as np
 
 from . import abi
 
-# bf16, which NumPy lacks, is handed over as its bits.
-_DTYPES = {1: np.dtype(np.float32), 2: np.dtype(np.float16), 3: np.dtype(np.uint16),
-           4: np.dtype(np.int32), 5: np.dtype(np.int64), 6: np.dtype(np.int8),
-           7: np.dtype(np.uint8)}
-_CODES = {dtype: code for code, dtype in _DTYPES.items()}
+_CODES = {dtype: code for code, dtype in abi.DTYPES.items()}
 
 
 def _array(value):
@@ -49,7 +45,7 @@ class Function:
     def _argument(self, getter, index):
         argument = abi.Argument(struct_size=c.sizeof(abi.Argument))
         abi.call(getter, self.handle, index, c.byref(argument))
-        return (argument.name.decode(), _DTYPES[argument.dtype],
+        return (argument.name.decode(), abi.DTYPES[argument.dtype],
                 tuple(argument.shape[:argument.rank]))
 
     def __call__(self, *inputs, **named):
@@ -67,6 +63,20 @@ class Function:
         abi.call("moec_function_call", self.handle, _describe(arrays), len(arrays),
                  _describe(outputs), len(outputs))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    @property
+    def taps(self):
+        """The names of the values that tap() reads: those of ops, where --taps was given to the compiler."""
+        names, library = [], abi.library()
+        while name := library.moec_function_tap_name(self.handle, len(names)):
+            names.append(name.decode())
+        return names
+
+    def tap(self, name):
+        """A copy of a value of the last call."""
+        view = abi.View(struct_size=c.sizeof(abi.View))
+        abi.call("moec_function_tap", self.handle, name.encode(), c.byref(view))
+        return abi.copied(view)
 
     def close(self):
         """Frees the function."""

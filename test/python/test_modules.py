@@ -141,3 +141,22 @@ def test_constants_are_values(build):
     for flags in ((), ("--fallback",)):
         reals, numbers = build(text, None, *flags).function()(np.zeros((3, 4), np.float32))
         assert (reals == 1.5).all() and (numbers == 7).all() and len(numbers) == 3
+
+
+def test_taps_are_values_of_ops(build):
+    random = Random()
+    params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
+    params["head.folded.weight"] = random(40, HIDDEN)
+    folded = build(HEADS, params, "--taps").function("folded")
+    product, = folded.taps
+    assert product.endswith(" linalg.matmul") and HEADS.read_text().split("\n")[int(product.split(":")[0]) - 1].count("matmul")
+    with pytest.raises(moec.MoecError, match="no value before the first step or call"):
+        folded.tap(product)
+    logits = folded(random(TOKENS, HIDDEN))
+    assert folded.tap(product).tobytes() == logits.tobytes()
+    with pytest.raises(moec.MoecError, match="no tap \"none\""):
+        folded.tap("none")
+    plain = build(HEADS, params).function("folded")
+    assert plain.taps == []
+    with pytest.raises(moec.MoecError, match="it has none, compile with --taps"):
+        plain.tap(product)

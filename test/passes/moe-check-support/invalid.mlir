@@ -16,3 +16,37 @@ func.func @weights() {
 func.func @argument(%x: tensor<?x4xf32>, %bank: !moe.bank<8 x tensor<4x4xf64>>) {
   return
 }
+
+// -----
+
+// What no expert computes would be nothing.
+
+func.func @experts(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>,
+                   %b: !moe.bank<6 x tensor<4x4xf32>>, %o: tensor<?x4xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%i, %v : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  // expected-error @+1 {{[MOE0159] the router chooses among 8 experts, of which there are only 6}}
+  %y = moe.experts ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%b : !moe.bank<6 x tensor<4x4xf32>>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%rows: tensor<?x4xf32>, %w: tensor<4x4xf32>):
+    moe.yield %rows : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// An alias says how many they are.
+
+func.func @aliases(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>,
+                   %b: !moe.bank<6 x tensor<4x4xf32>>, %o: tensor<?x4xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 2>, alias = array<i32: 0, 1, 2, 3, 4, 5, 5, 6>} ins(%l : tensor<?x8xf32>)
+      outs(%i, %v : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  // expected-error @+1 {{[MOE0159] the router chooses among 7 experts, of which there are only 6}}
+  %y = moe.experts ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      banks(%b : !moe.bank<6 x tensor<4x4xf32>>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%rows: tensor<?x4xf32>, %w: tensor<4x4xf32>):
+    moe.yield %rows : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}

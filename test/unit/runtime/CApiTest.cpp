@@ -54,6 +54,11 @@ TEST(FunctionTest, TheStepOfAModelIsNone) {
   EXPECT_EQ(function, nullptr);
   EXPECT_STREQ(moec_model_function_name(model.get(), 0), "step");
   EXPECT_EQ(moec_model_function_name(model.get(), 1), nullptr);
+  moec_view view{};
+  view.struct_size = sizeof(view);
+  EXPECT_EQ(moec_function_tap_name(nullptr, 0), nullptr);
+  error.reset(moec_function_tap(nullptr, "x", &view));
+  EXPECT_EQ(moec_error_code(error.get()), MOEC_E_ARGUMENT);
 }
 
 TEST(ErrorTest, ExitCodesFollowFromCodes) {
