@@ -7,8 +7,9 @@
 // all that the token has, chosen and fixed, says how much the fixed experts weigh, and how much all chosen
 // ones together. Null experts take their weight and compute nothing.
 // 
-// `dynamic` is this; `fixed_count` is what a top-p of 0 means, always two; `dropped` gives each expert room
-// for its share of a step's tokens, at least four, in the order of positions.
+// `dynamic` is this; `fixed_count` is what a top-p of 0 means, always two. The other two give each expert room
+// for its share of a step's tokens, at least four: `dropped_by_position` for the first ones,
+// `dropped_by_logit` for those of the largest logits, which is a route of its own, whose weights they are.
 
 #x = affine_map<(t, n, k) -> (t, k)>
 #w = affine_map<(t, n, k) -> (n, k)>
@@ -264,7 +265,7 @@ module {
     %r16 = func.call @mix(%x, %logits4, %ids10, %weights11, %weights15) : (tensor<?x64xf32>, tensor<?x10xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x64xf32>
     return %r16, %ids10 : tensor<?x64xf32>, tensor<?x8xi32>
   }
-  func.func @dropped(%x: tensor<?x64xf32> {moe.name = "x"})
+  func.func @dropped_by_position(%x: tensor<?x64xf32> {moe.name = "x"})
       -> (tensor<?x64xf32> {moe.name = "y"}, tensor<?x8xi32> {moe.name = "experts"}) {
     %c0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
@@ -286,5 +287,62 @@ module {
         ins(%dynamic6 : tensor<?x8xf32>) outs(%e11, %e12 : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
     %r15 = func.call @mix(%x, %logits4, %ids9, %weights10, %weights14) : (tensor<?x64xf32>, tensor<?x10xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x64xf32>
     return %r15, %ids9 : tensor<?x64xf32>, tensor<?x8xi32>
+  }
+  func.func @dropped_by_logit(%x: tensor<?x64xf32> {moe.name = "x"})
+      -> (tensor<?x64xf32> {moe.name = "y"}, tensor<?x8xi32> {moe.name = "experts"}) {
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant 0.0 : f32
+    %t = tensor.dim %x, %c0 : tensor<?x64xf32>
+    %w1 = moe.weight "router.weight" : tensor<10x64xf32>
+    %e2 = tensor.empty(%t) : tensor<?x10xf32>
+    %f3 = linalg.fill ins(%zero : f32) outs(%e2 : tensor<?x10xf32>) -> tensor<?x10xf32>
+    %logits4 = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w1 : tensor<?x64xf32>, tensor<10x64xf32>) outs(%f3 : tensor<?x10xf32>) -> tensor<?x10xf32>
+    %e5 = tensor.empty(%t) : tensor<?x8xf32>
+    %dynamic6 = nn.join_heads {heads = 1, sizes = array<i64: 10>, offsets = array<i64: 0>, counts = array<i64: 8>}
+        ins(%logits4 : tensor<?x10xf32>) outs(%e5 : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %e7 = tensor.empty(%t) : tensor<?x8xi32>
+    %e8 = tensor.empty(%t) : tensor<?x8xf32>
+    %ids9, %weights10 = moe.route {routing = #moe.routing<k = 8, policy = sequential_masked, scope = window, window = 0.2 : f64, window_by = magnitude, renorm = sum, eps = 1.0e-6 : f64, threshold = 0.7 : f64>}
+        ins(%dynamic6 : tensor<?x8xf32>) outs(%e7, %e8 : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
+    %e11 = tensor.empty(%t) : tensor<?x8xi32>
+    %e12 = tensor.empty(%t) : tensor<?x8xf32>
+    %ids13, %weights14 = moe.route {routing = #moe.routing<k = 8, policy = topp, select_on = logit, threshold = 0.7 : f64>}
+        ins(%dynamic6 : tensor<?x8xf32>) outs(%e11, %e12 : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
+    %e15 = tensor.empty(%t) : tensor<?x8xi32>
+    %e16 = tensor.empty(%t) : tensor<?x8xf32>
+    %ids17, %weights18 = moe.route {routing = #moe.routing<k = 8, policy = topp, select_on = logit, threshold = 0.7 : f64, weight_from = logit, capacity = 1.0 : f64, capacity_unit = factor, capacity_min = 4, drop_order = token_major, priority = prob>}
+        ins(%dynamic6 : tensor<?x8xf32>) outs(%e15, %e16 : tensor<?x8xi32>, tensor<?x8xf32>) -> tensor<?x8xi32>, tensor<?x8xf32>
+    %e19 = tensor.empty(%t) : tensor<?x8xf32>
+    %kept20 = linalg.generic {indexing_maps = [#rows, #rows, #rows], iterator_types = ["parallel", "parallel"]}
+        ins(%weights10, %ids17 : tensor<?x8xf32>, tensor<?x8xi32>) outs(%e19 : tensor<?x8xf32>) {
+    ^bb0(%a: f32, %b: i32, %out: f32):
+      %none = arith.constant 0 : i32
+      %zero_ = arith.constant 0.0 : f32
+      %is = arith.cmpi sge, %b, %none : i32
+      %y = arith.select %is, %a, %zero_ : f32
+      linalg.yield %y : f32
+    } -> tensor<?x8xf32>
+    %e21 = tensor.empty(%t) : tensor<?x8xf32>
+    %masses22 = linalg.generic {indexing_maps = [#rows, #rows, #rows], iterator_types = ["parallel", "parallel"]}
+        ins(%weights14, %ids17 : tensor<?x8xf32>, tensor<?x8xi32>) outs(%e21 : tensor<?x8xf32>) {
+    ^bb0(%a: f32, %b: i32, %out: f32):
+      %none = arith.constant 0 : i32
+      %zero_ = arith.constant 0.0 : f32
+      %is = arith.cmpi sge, %b, %none : i32
+      %y = arith.select %is, %a, %zero_ : f32
+      linalg.yield %y : f32
+    } -> tensor<?x8xf32>
+    %r23 = func.call @sum(%kept20) : (tensor<?x8xf32>) -> tensor<?x1xf32>
+    %e24 = tensor.empty(%t) : tensor<?x8xf32>
+    %weights25 = linalg.generic {indexing_maps = [#rows, #row, #rows], iterator_types = ["parallel", "parallel"]}
+        ins(%kept20, %r23 : tensor<?x8xf32>, tensor<?x1xf32>) outs(%e24 : tensor<?x8xf32>) {
+    ^bb0(%a: f32, %b: f32, %out: f32):
+      %eps = arith.constant 1.0e-6 : f32
+      %s = arith.addf %b, %eps : f32
+      %y = arith.divf %a, %s : f32
+      linalg.yield %y : f32
+    } -> tensor<?x8xf32>
+    %r26 = func.call @mix(%x, %logits4, %ids17, %weights25, %masses22) : (tensor<?x64xf32>, tensor<?x10xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x64xf32>
+    return %r26, %ids17 : tensor<?x64xf32>, tensor<?x8xi32>
   }
 }

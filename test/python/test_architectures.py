@@ -209,6 +209,18 @@ def test_moiie(build, lowering, images):
         assert_close(seen, expected[images])
 
 
+def test_moiie_tokens_stay(build):
+    """A hundred thousand tokens, none of which leaves the experts of its modality."""
+    random = Random()
+    model = build(ARCHITECTURES / "moiie.mlir", random.experts(8) | {"gates.weight": random(12, HIDDEN, scale=0.5)},
+                  "--max-step-tokens", "100000")
+    x, modality = random(100000, HIDDEN, scale=1), random.generator.integers(2, size=100000).astype(np.int32)
+    _, ids = model.function("layer", threads=2)(x, modality)
+    low, high = 2 * modality, 5 + 2 * modality
+    assert ((ids >= low[:, None]) & (ids <= high[:, None])).all()
+    assert (ids[:, 0] != ids[:, 1]).all() and set(ids.ravel()) == set(range(8))
+
+
 def test_moiie_leaves_rows_out(tmp_path):
     out = tmp_path / "gating.mlir"
     subprocess.run([str(BUILD / "bin" / "moec"), "-q", "compile", str(ARCHITECTURES / "moiie.mlir"), "--compile-to",
@@ -244,14 +256,19 @@ def uni_moe_weights(logits, count):
     return weights
 
 
-def uni_moe(p, x, counts, room=None):
+def uni_moe(p, x, counts, room=None, by_logit=False):
     """What the released code computes, and the mask of what was chosen."""
     logits = x @ p["router.weight"].T
     weights = np.array([uni_moe_weights(row[:8], count) for row, count in zip(logits, counts)])
     mask = weights > 0
     weights /= weights.sum(1, keepdims=True) + 1e-6
-    if room:
+    if room and by_logit:
+        for e in range(8):
+            chose = np.flatnonzero(mask[:, e])
+            mask[chose[np.argsort(-logits[chose, e], kind="stable")[room:]], e] = False
+    elif room:
         mask &= np.cumsum(mask, 0) <= room
+    if room:
         weights *= mask
         weights /= weights.sum(1, keepdims=True) + 1e-6
     everything = np.concatenate([mask, np.ones((len(x), 2), bool)], 1)
@@ -261,7 +278,7 @@ def uni_moe(p, x, counts, room=None):
     return y + sum(weights[:, e, None] * ffn(p, f"experts.{e}", x) for e in range(6)), mask
 
 
-@pytest.mark.parametrize("name", ["dynamic", "fixed_count", "dropped"])
+@pytest.mark.parametrize("name", ["dynamic", "fixed_count", "dropped_by_position", "dropped_by_logit"])
 def test_uni_moe_dynamic(build, lowering, name):
     random = Random()
     params = random.experts(6) | {"router.weight": random(10, HIDDEN, scale=0.2)}
@@ -272,7 +289,8 @@ def test_uni_moe_dynamic(build, lowering, name):
     x, p = random(300, HIDDEN, scale=1), wide(params)
     shares = -np.sort(-softmax(x @ p["router.weight"].T[:, :8]))
     counts = np.full(300, 2) if name == "fixed_count" else (np.cumsum(shares, 1) < 0.7).sum(1) + 1
-    expected, mask = uni_moe(p, x.astype(np.float64), counts, int(np.ceil(300 / 8)) if name == "dropped" else None)
+    drops, by_logit = name.startswith("dropped"), name == "dropped_by_logit"
+    expected, mask = uni_moe(p, x.astype(np.float64), counts, int(np.ceil(300 / 8)) if drops else None, by_logit)
     y, ids = model.function(name)(x)
     np.testing.assert_array_equal(np.bincount((ids >= 0).sum(1)), np.bincount(mask.sum(1)))
     chosen = np.zeros_like(mask)
@@ -281,7 +299,7 @@ def test_uni_moe_dynamic(build, lowering, name):
     assert_close(y, expected)
     # All happens here: several counts, null experts, and with a limit tokens that got less.
     assert mask[:, 6:].any() and (name == "fixed_count" or len(set(counts)) > 3)
-    assert (mask.sum(1) < counts).any() == (name == "dropped")
+    assert (mask.sum(1) < counts).any() == drops
     # Nothing is dispatched to null experts, and without them the mixture is another.
     without = {key: value.copy() for key, value in p.items()}
     without["router.weight"][6:8] *= -1
