@@ -72,7 +72,7 @@ def main():
     os.environ["MOEC_BUILD_DIR"] = arguments.build
     sys.path.insert(0, str(HERE.parent / "test" / "numeric"))
     import numpy as np
-    from harness import build, call, machines
+    from harness import build, invoke, machines
 
     wide = "avx512f" in pathlib.Path("/proc/cpuinfo").read_text()
     machine = machines()[0 if wide else 1]
@@ -91,10 +91,10 @@ def main():
         outs = np.zeros((TOKENS, k), np.int32), np.zeros((TOKENS, k), np.float32)
 
         def gate():
-            call(library, f"gate_{i}", x, matrix, zeros, *outs, logits[0])
+            invoke(library, f"gate_{i}", x, matrix, zeros, *outs, logits[0])
 
         def product():
-            call(library, f"product_{i}", x, matrix, logits[1])
+            invoke(library, f"product_{i}", x, matrix, logits[1])
 
         least = {}
         for _ in range(arguments.repeat):

@@ -144,7 +144,23 @@ def descriptor(array):
     )
 
 
+@functools.lru_cache(maxsize=None)
+def stack_spoiler():
+    """Fills what lies below its caller on the stack with bytes that are NaN in any type."""
+    source = "void spoil(void) { volatile long a[32768]; for (int i = 0; i < 32768; ++i) a[i] = -1; }"
+    with tempfile.TemporaryDirectory() as scratch:
+        path = pathlib.Path(scratch, "spoil.so")
+        run(LLVM / "clang", "-O1", "-shared", "-fPIC", "-x", "c", "-", "-o", path, input=source)
+        return ctypes.CDLL(str(path)).spoil
+
+
 def call(library, function, *arrays):
+    """What a kernel keeps on its stack it must have written."""
+    stack_spoiler()()
+    invoke(library, function, *arrays)
+
+
+def invoke(library, function, *arrays):
     descriptors = [descriptor(array) for array in arrays]
     getattr(library, f"_mlir_ciface_{function}")(*map(ctypes.byref, descriptors))
 
