@@ -185,6 +185,31 @@ static Floats toTensor(const GivenTensor &given) {
   return tensor;
 }
 
+static func::FuncOp entryOf(ModuleOp module, llvm::StringRef name) {
+  for (auto func : module.getOps<func::FuncOp>())
+    if (auto entry = func->getAttrOfType<StringAttr>("moe.entry");
+        entry && entry.getValue() == name)
+      return func;
+  return {};
+}
+
+/// Whether a function takes tensors of these shapes and kinds.
+static bool takes(func::FuncOp func, const std::vector<GivenTensor> &inputs) {
+  if (func.getNumArguments() != inputs.size())
+    return false;
+  for (auto [type, input] : llvm::zip(func.getArgumentTypes(), inputs)) {
+    auto tensor = cast<RankedTensorType>(type);
+    bool isReal = isa<FloatType>(tensor.getElementType());
+    if (tensor.getRank() != int64_t(input.shape.size()) ||
+        isReal != input.ints.empty())
+      return false;
+    for (int64_t i = 0; i < tensor.getRank(); ++i)
+      if (!tensor.isDynamicDim(i) && tensor.getDimSize(i) != input.shape[i])
+        return false;
+  }
+  return true;
+}
+
 std::optional<Recorded>
 ModuleReference::run(const std::string &function,
                      const std::vector<GivenTensor> &inputs,
@@ -192,6 +217,13 @@ ModuleReference::run(const std::string &function,
   CompileListener silent;
   Messages messages(implementation->context, report, silent);
   ModuleOp module = *implementation->module;
+  func::FuncOp entry = entryOf(module, function);
+  if (!entry || !takes(entry, inputs)) {
+    messages.add(CompileReport::Message::Kind::Error,
+                 "[MOE0501] the module has no function '" + function +
+                     "' of the inputs that the artifact's has");
+    return std::nullopt;
+  }
   reference::RecipeWeights weights(*implementation->executor);
   reference::Evaluator<float> evaluator(module, weights);
   Recorded recorded;
@@ -205,10 +237,7 @@ ModuleReference::run(const std::string &function,
   auto results = evaluator.evaluate(function, given);
   if (failed(results))
     return std::nullopt;
-  for (auto func : module.getOps<func::FuncOp>())
-    if (auto entry = func->getAttrOfType<StringAttr>("moe.entry");
-        entry && entry.getValue() == function)
-      for (auto [i, value] : llvm::enumerate(*results))
-        keep(func.getResultAttrOfType<StringAttr>(i, "moe.name").str(), value);
+  for (auto [i, value] : llvm::enumerate(*results))
+    keep(entry.getResultAttrOfType<StringAttr>(i, "moe.name").str(), value);
   return recorded;
 }

@@ -247,8 +247,14 @@ verifyFunction(const VerifyOptions &options, const Model &model,
     throw Failure{report.hasErrors() ? report.exitCode() : 70, "",
                   "the function '" + call.name() + "' could not be evaluated"};
   Recorded actual;
-  for (const Array &array : call.outputs())
+  for (const Array &array : call.outputs()) {
+    if (!expected->values.count(array.name))
+      throw Failure{5, "MOE0501",
+                    "the module's function '" + call.name() +
+                        "' does not give '" + array.name +
+                        "', that of the artifact does"};
     actual.values[array.name] = toRows(array);
+  }
   for (const auto &[name, view] : call.taps())
     append(actual.values[name], view);
   auto list = compareValues(*expected, actual,
