@@ -262,7 +262,7 @@ def test_home_computes_the_first_level_once(tmp_path):
 
 def test_multimodn(build, lowering):
     random, widths = Random(), (16, 24, 8)
-    params = {"state": random(32), "decoder.weight": random(4, 32)}
+    params = {"state": random(32), "decoder.0.weight": random(4, 32), "decoder.1.weight": random(2, 32)}
     for i, width in enumerate(widths):
         params |= {f"encoder.{i}.input": random(32, width), f"encoder.{i}.state": random(32, 32),
                    f"encoder.{i}.bias": random(32)}
@@ -271,25 +271,27 @@ def test_multimodn(build, lowering):
     patterns = np.array([[m >> i & 1 for i in range(3)] for m in range(8)], np.float32)
     inputs = [random(8, width, scale=1) for width in widths]
     p = wide(params)
-    expected = np.zeros((4, 8, 4))
+    states = np.zeros((4, 8, 32))
     for sample, pattern in enumerate(patterns):
         state = p["state"]
-        expected[0, sample] = p["decoder.weight"] @ state
+        states[0, sample] = state
         for i in range(3):
             if pattern[i]:
                 state = np.maximum(p[f"encoder.{i}.input"] @ inputs[i][sample].astype(np.float64)
                                    + p[f"encoder.{i}.state"] @ state + p[f"encoder.{i}.bias"], 0)
             else:
                 inputs[i][sample] = np.nan
-            expected[i + 1, sample] = p["decoder.weight"] @ state
+            states[i + 1, sample] = state
     outputs = function(*inputs, *[patterns[:, i:i + 1].copy() for i in range(3)])
-    for actual, wanted in zip(outputs, expected):
-        assert relative_error(actual, wanted) <= 1e-6
+    assert len(outputs) == 8  # Each state has an answer of each decoder.
+    for n, actual in enumerate(outputs):
+        assert relative_error(actual, states[n // 2] @ p[f"decoder.{n % 2}.weight"].T) <= 1e-6
     # A sample without a modality keeps its state, to the bit, and all decoders read all states.
     for sample, pattern in enumerate(patterns):
         for i in range(3):
-            same = outputs[i + 1][sample].tobytes() == outputs[i][sample].tobytes()
-            assert same == (not pattern[i])
+            for d in range(2):
+                same = outputs[2 * i + 2 + d][sample].tobytes() == outputs[2 * i + d][sample].tobytes()
+                assert same == (not pattern[i])
     # With everything present it is the composition of the encoders, whatever else is in the batch.
     alone = function(*[x[7:] for x in inputs], *[patterns[7:, i:i + 1].copy() for i in range(3)])
     assert all(one[0].tobytes() == output[7].tobytes() for one, output in zip(alone, outputs))
