@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // The order of the checks is the point: nothing of an artifact is trusted
-// before what vouches for it is checked, and no code is mapped before
-// everything else is known to be good.
+// before what vouches for it is checked. Code is mapped when the manifest, the
+// sizes of all files and the code's own checksum are known to be good; weights,
+// of which only their size is checked, come last.
 //
 //===----------------------------------------------------------------------===//
 

@@ -12,3 +12,11 @@ class MoecError(RuntimeError):
         super().__init__(message)
         self.code = code
         self.exit_code = exit_code
+
+    @property
+    def diagnostic(self):
+        """The message behind its stable code, which `moec explain` knows."""
+        if not self.code:
+            return str(self)
+        number = 1000 + self.code if self.code < 1000 else 1700 + self.code % 100
+        return f"[MOE{number}] {self}"

@@ -5,6 +5,7 @@ import json
 import pathlib
 
 from . import abi
+from .errors import MoecError
 from .function import Function
 from .session import Session
 
@@ -65,8 +66,20 @@ class Model:
 
     def tokenizer(self):
         """The `tokenizers.Tokenizer` that travels in the artifact (needs that package)."""
-        import tokenizers
-        return tokenizers.Tokenizer.from_file(str(self.path / "tokenizer.json"))
+        try:
+            import tokenizers
+        except ImportError as error:
+            raise MoecError(
+                f"text needs the package tokenizers ({error}); install it, or give token ids to "
+                "Session.generate()", 0, 1) from error
+        path = self.path / "tokenizer.json"
+        if not path.exists():
+            raise MoecError(f"{self.path}: the artifact has no tokenizer.json; give token ids to "
+                            "Session.generate()", 304, 3)
+        try:
+            return tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # The package raises nothing more special.
+            raise MoecError(f"{path}: {error}", 106, 1) from error
 
     def close(self):
         """Closes the model; its sessions live on."""

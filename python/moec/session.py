@@ -33,6 +33,7 @@ class Session:
 
     def __init__(self, model, threads, context, step_tokens, sequences):
         self.model = model
+        self.context = context or model.context
         self.handle = c.c_void_p()
         options = abi.SessionOptions(c.sizeof(abi.SessionOptions), threads, context, step_tokens,
                                      sequences)
@@ -72,7 +73,7 @@ class Session:
     def generate(self, slot, ids, max_new_tokens=128, temperature=0.0, top_k=0, top_p=1.0,
                  seed=0, ignore_eos=False):
         """Appends ids to a slot and yields new token ids; ends after an end-of-sequence token,
-        which is yielded too. temperature 0 is greedy, ties to the lowest id."""
+        which is yielded too, and where the context is full. temperature 0 is greedy, ties to the lowest id."""
         sampling = abi.Sampling(c.sizeof(abi.Sampling), temperature, top_k, top_p, seed)
         sampler = c.c_void_p()
         abi.call("moec_sampler_create", c.byref(sampling), c.byref(sampler))
@@ -85,6 +86,8 @@ class Session:
                          c.byref(token))
                 yield token.value
                 if token.value in self.model.eos and not ignore_eos:
+                    return
+                if self.length(slot) == self.context:
                     return
                 ids = [token.value]
         finally:

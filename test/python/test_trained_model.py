@@ -1,13 +1,15 @@
 """The bundled model: perplexity, greedy continuations, expert counts, text."""
 
 import json
+import os
 import subprocess
 import sys
 
 import moec
 import numpy as np
 import pytest
-from conftest import EXAMPLE, SOURCE, read_safetensors
+from conftest import EXAMPLE, FIXTURES, SOURCE, read_safetensors
+from moec.generate import pieces
 
 EXPECTED = json.loads((EXAMPLE / "expected.json").read_text())
 
@@ -70,6 +72,56 @@ def test_generate_module_streams_text(compiled):
         cwd=SOURCE / "python", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() and case["greedy_text"].startswith(done.stdout.rstrip("\n"))
+
+
+def test_pieces_are_the_whole_text():
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer.from_file(str(EXAMPLE / "tokenizer.json"))
+    ids = tokenizer.encode("Once € upon a time, 12 + 7 = 19. " * 8).ids
+    euro = tokenizer.encode("€").ids
+    assert len(euro) == 3  # Of bytes, so that half a character is possible.
+
+    class Counting:
+        longest = 0
+
+        def decode(self, ids):
+            self.longest = max(self.longest, len(ids))
+            return tokenizer.decode(ids)
+
+    # The last character stays incomplete.
+    for tokens in (ids, ids + euro[:2], euro[:1], []):
+        counting = Counting()
+        found = list(pieces(counting, tokens))
+        assert "".join(found) == tokenizer.decode(tokens)
+        assert all(piece and "\ufffd" not in piece for piece in found[:-1])
+        assert counting.longest <= 8
+
+
+def run_generate(artifact, *arguments, path=SOURCE / "python"):
+    return subprocess.run([sys.executable, "-m", "moec.generate", str(artifact), *arguments],
+                          env=os.environ | {"PYTHONPATH": str(path)}, cwd=SOURCE / "python",
+                          capture_output=True, text=True)
+
+
+def test_generate_says_what_it_lacks(compiled, tmp_path):
+    artifact = compiled(EXAMPLE, "--dtype", "f32", "--target", "cpu:native")
+    (tmp_path / "tokenizers.py").write_text("raise ImportError('not here')\n")
+    done = run_generate(artifact, "--prompt", "The", path=tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: text needs the package tokenizers (not here)")
+    done = run_generate(tmp_path / "none.moec", "--prompt", "The")
+    assert done.returncode == 1 and done.stderr.startswith("error: [MOE1102]")
+    assert run_generate(artifact, "--prompt", "The", "--max-new-tokens", "-1").returncode == 2
+    without = compiled(FIXTURES / "olmoe-a", "--dtype", "f32", "--target", "cpu:native")
+    done = run_generate(without, "--prompt", "The")
+    assert done.returncode == 3 and done.stderr.startswith("error: [MOE1304]")
+
+
+def test_generation_ends_with_the_context(compiled):
+    artifact = compiled(EXAMPLE, "--dtype", "f32", "--target", "cpu:native")
+    session = moec.Model(artifact).session(threads=1, context=8)
+    # The last token is chosen by the logits of the last position.
+    assert len(list(session.generate(0, [5, 17, 42], ignore_eos=True))) == 6
 
 
 def test_errors_are_exceptions(compiled, tmp_path):
