@@ -7,6 +7,9 @@
 #include "lib/Driver/Verbs.h"
 #include "moec/Runtime.h"
 
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Error.h"
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 
@@ -17,14 +20,24 @@ int main(int argc, char **argv) {
                "and runs them.",
                "moec");
   app.set_version_flag("--version", std::string("moec ") + moec_version());
-  app.footer("Exit codes: 0 success, 1 wrong input, 2 wrong usage, 3 not "
+  app.footer("@FILE stands for the arguments in a file.\n\n"
+             "Exit codes: 0 success, 1 wrong input, 2 wrong usage, 3 not "
              "supported, 4 a limit,\n5 verification mismatch, 6 damaged "
              "artifact, 70 a fault of the program.");
+  llvm::BumpPtrAllocator allocator;
+  llvm::SmallVector<const char *> arguments(argv, argv + argc);
+  if (llvm::Error error = llvm::cl::ExpansionContext(
+                              allocator, llvm::cl::TokenizeGNUCommandLine)
+                              .expandResponseFiles(arguments)) {
+    std::fprintf(stderr, "error: %s\n",
+                 llvm::toString(std::move(error)).c_str());
+    return 2;
+  }
   moec::driver::Console console(stdout, stderr);
   moec::driver::Command command{console};
   moec::driver::addVerbs(app, command);
   try {
-    app.parse(argc, argv);
+    app.parse(arguments.size(), arguments.data());
   } catch (const CLI::Success &asked) {
     app.exit(asked);
     return 0;

@@ -7,6 +7,8 @@
 #include "lib/Driver/Console.h"
 #include "lib/Driver/Progress.h"
 
+#include "llvm/Support/Process.h"
+
 #include <cstdarg>
 #include <fstream>
 
@@ -14,6 +16,7 @@
 
 using namespace moec;
 using namespace moec::driver;
+using llvm::sys::Process;
 
 Console::Console(std::FILE *results, std::FILE *messages)
     : results(results), messages(messages) {}
@@ -30,14 +33,28 @@ bool Console::resultsArrived() {
   return std::fflush(results) == 0 && !std::ferror(results);
 }
 
+bool Console::hasColor() const {
+  if (colorMode == "auto")
+    return Process::FileDescriptorHasColors(fileno(messages));
+  return colorMode == "always";
+}
+
+/// Red, magenta or blue.
+static const char *colorOf(std::string_view kind) {
+  char color = kind == "error" ? 1 : kind == "warning" ? 5 : 4;
+  return Process::OutputColor(color, /*bold=*/true, /*bg=*/false);
+}
+
 void Console::diagnose(std::string_view kind, std::string_view code,
                        std::string_view text) {
   if (verbosity < 0 && kind != "error")
     return;
   endProgress();
   flush(); // Where both streams are one, their order is kept.
-  std::string line(kind);
-  line += ": ";
+  std::string line = std::string(kind) + ":";
+  if (hasColor())
+    line = std::string(colorOf(kind)) + line + Process::ResetColor();
+  line += " ";
   if (!code.empty())
     line += "[" + std::string(code) + "] ";
   line += text;

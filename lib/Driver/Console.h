@@ -39,6 +39,8 @@ public:
   int verbosity = 0;
   /// auto, bar, plain, json or none.
   std::string progressMode = "auto";
+  /// auto (on a terminal), always or never.
+  std::string colorMode = "auto";
 
   void print(std::string_view text);
   void flush();
@@ -61,6 +63,8 @@ public:
   void endProgress();
 
 private:
+  bool hasColor() const;
+
   std::FILE *results;
   std::FILE *messages;
   std::unique_ptr<Progress> shown;

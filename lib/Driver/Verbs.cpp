@@ -25,6 +25,13 @@ void driver::addVerbs(CLI::App &app, Command &command) {
                  "how to show progress: auto (a bar on a terminal), bar, "
                  "plain, json or none")
       ->check(CLI::IsMember({"auto", "bar", "plain", "json", "none"}));
+  app.add_option("--color", console.colorMode,
+                 "of diagnostics: auto (on a terminal), always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app.set_config("--config", "",
+                 "TOML file with options by their long names; those of a verb "
+                 "under its name, as in [compile]");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   addCompileVerb(app, command);
   addRunVerb(app, command);
   addEvalVerb(app, command);

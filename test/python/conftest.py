@@ -29,6 +29,24 @@ os.environ.setdefault("MOEC_LIBRARY", str(BUILD / "lib" / "libmoec.so.0"))
 DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
 
 
+def read_checkpoint(directory):
+    """The small f32 and bf16 tensors of all files of a checkpoint as f32, by name."""
+    tensors = {}
+    for path in sorted(pathlib.Path(directory).glob("model*.safetensors")):
+        data = path.read_bytes()
+        size = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:8 + size])
+        header.pop("__metadata__", None)
+        for name, entry in header.items():
+            begin, end = (8 + size + offset for offset in entry["data_offsets"])
+            if entry["dtype"] == "BF16":
+                bits = np.frombuffer(data[begin:end], np.uint16).astype(np.uint32) << 16
+                tensors[name] = bits.view(np.float32).reshape(entry["shape"])
+            elif entry["dtype"] == "F32":
+                tensors[name] = np.frombuffer(data[begin:end], np.float32).reshape(entry["shape"])
+    return tensors
+
+
 def read_safetensors(path):
     """The tensors of a file, by name."""
     data = pathlib.Path(path).read_bytes()
