@@ -75,6 +75,18 @@ def CheckSupportPass : Pass<"moe-check-support", "::mlir::ModuleOp"> {
   }];
 }
 
+def UnrollIterationsPass : Pass<"moe-unroll-iterations", "::mlir::ModuleOp"> {
+  let summary = "write the iterations of a network one behind the other";
+  let description = [{
+    Does: replaces every `moe.iterate` by its regions, each on the result of the one before, with the residual as an elementwise sum.
+    Requires: nothing.
+    Leaves: no `moe.iterate`. Equal computations of several iterations become one kernel later.
+    Rejects: nothing.
+    No invalid input: every `moe.iterate` that verifies can be unrolled.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def FuseGatePass : Pass<"moe-fuse-gate", "::mlir::ModuleOp"> {
   let summary = "fuse the router's product with the choice of experts";
   let description = [{
@@ -102,6 +114,19 @@ def InlineSharedPass : Pass<"moe-inline-shared", "::mlir::ModuleOp"> {
     No invalid input: every `moe.shared` that verifies can be inlined.
   }];
   let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
+def DispatchRecursionsPass : Pass<"moe-dispatch-recursions", "::mlir::ModuleOp"> {
+  let summary = "run recursions on the rows of the tokens that pass through";
+  let description = [{
+    Does: replaces `moe.recurse` by a `moe.plan` for each region, `nn.gather_rows` of the tokens that pass through it, the region on these rows, and
+    a `moe.combine` of the tokens that end there.
+    Requires: taps exported, since what is inside of a region has rows of some tokens only and is not tapped.
+    Leaves: no `moe.recurse`; numbers of rows that are read from a plan, and are at most the tokens of the step.
+    Rejects: nothing.
+    No invalid input: every `moe.recurse` that verifies can be dispatched.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::moec::nn::NnDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
 
 def DispatchExpertsPass : Pass<"moe-dispatch-experts", "::mlir::ModuleOp"> {
@@ -206,6 +231,18 @@ def HoistRecipesPass : Pass<"moe-hoist-recipes", "::mlir::ModuleOp"> {
   }];
 }
 
+def FuseNextGatePass : Pass<"moe-fuse-next-gate", "::mlir::ModuleOp"> {
+  let summary = "compute a router where the combine that it reads makes a row";
+  let description = [{
+    Does: replaces a `moe.gate` and the `moe.combine` that makes its rows by `moe.combine_gate`, as when experts are applied to their own result.
+    Requires: rows of f32; nobody reads them in front of the gate. Runs behind `moe-pack-weights`, which packs the gate's matrix.
+    Leaves: the fused op where the gate was, with the same results to the bit; what blocks a fusion is a remark.
+    Rejects: nothing.
+    No invalid input: other gates are left alone.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect"];
+}
+
 def ExportTapsPass : Pass<"moe-export-taps", "::mlir::ModuleOp"> {
   let summary = "bring taps to the entry, or drop them";
   let description = [{
@@ -274,7 +311,8 @@ def PlanArenaPass : Pass<"moe-plan-arena", "::mlir::ModuleOp"> {
   let description = [{
     Does: replaces every `memref.alloc` by a view of the arena at an offset affine in the tokens T, sequences S and rows R of the step.
     Buffers whose lifetimes overlap get places that do not; functions work behind the buffers of their callers. Tapped buffers live to the end.
-    Requires: sizes of allocations that are affine in the sizes that `moe.dims` names on arguments; straight-line functions; no recursion.
+    Requires: sizes of allocations that are affine in the sizes that `moe.dims` names on arguments, or the minimum of one that is and any other;
+    straight-line functions; no recursion.
     Leaves: no allocation, no tap; the arena as an argument, `moe.arena` (coefficients) on every function; `moe.taps` on entries.
     Rejects: an allocation whose size is not affine, or inside a region.
   }];

@@ -56,6 +56,8 @@ void moec::addContract(OpPassManager &pm, Phase phase) {
 static void buildGating(OpPassManager &pm) {
   // First, so that a user reads about an unsupported router by its name.
   pm.addPass(createCheckSupportPass());
+  // Before all that looks at routers: each iteration has its own.
+  pm.addPass(createUnrollIterationsPass());
   // Before normalisation, which then sees fewer experts and no mask.
   pm.addPass(createSpecialiseEligibilityPass());
   // Before fusion: the gate takes the routing as it is then.
@@ -67,6 +69,8 @@ static void buildGating(OpPassManager &pm) {
 static void buildDispatch(OpPassManager &pm, const PipelineOptions &options) {
   // Taps first: one that is dropped keeps no product from being fused.
   pm.addPass(createExportTapsPass({options.taps}));
+  // Before everything else: what is inside is then like what is outside.
+  pm.addPass(createDispatchRecursionsPass());
   pm.addPass(createInlineSharedPass());
   pm.addPass(createDispatchExpertsPass());
   // After the experts, whose products are grouped already.
@@ -85,6 +89,8 @@ static void buildExperts(OpPassManager &pm) {
   pm.addPass(createSelectVariantsPass());
   pm.addPass(createPackWeightsPass());
   pm.addPass(createHoistRecipesPass());
+  // Last: every op before it knows gates, and combines.
+  pm.addPass(createFuseNextGatePass());
   addCleanup(pm);
 }
 

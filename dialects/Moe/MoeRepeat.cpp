@@ -22,11 +22,15 @@ static constexpr int64_t kAny = ShapedType::kDynamic;
 // Effects and queries
 //===----------------------------------------------------------------------===//
 
-/// A region that gets states of sequences may read and write them.
-static void getStateEffects(OperandRange params, Effects &effects) {
-  if (llvm::none_of(params.getTypes(), [](Type type) {
-        return isa<nn::StateType, nn::RecurrentType>(type);
-      }))
+/// Regions that know states of sequences may read and write them.
+static void getStateEffects(Operation *op, Effects &effects) {
+  auto isState = [](Type type) {
+    return isa<nn::StateType, nn::RecurrentType>(type);
+  };
+  bool knows = llvm::any_of(op->getOperandTypes(), isState);
+  for (Region &region : op->getRegions())
+    region.walk([&](nn::StateOp) { knows = true; });
+  if (!knows)
     return;
   effects.emplace_back(MemoryEffects::Read::get());
   effects.emplace_back(MemoryEffects::Write::get());
@@ -34,13 +38,12 @@ static void getStateEffects(OperandRange params, Effects &effects) {
 
 void IterateOp::getEffects(Effects &effects) {
   getDpsEffects(*this, effects);
-  getStateEffects(getEach(), effects);
-  getStateEffects(getAll(), effects);
+  getStateEffects(*this, effects);
 }
 
 void RecurseOp::getEffects(Effects &effects) {
   getDpsEffects(*this, effects);
-  getStateEffects(getParams(), effects);
+  getStateEffects(*this, effects);
 }
 
 Block &IterateOp::bodyOf(int64_t iteration) {

@@ -67,6 +67,25 @@ static LogicalResult evaluate(tensor::DimOp op, Frame<Real> &frame) {
   return success();
 }
 
+template <typename Real>
+static LogicalResult evaluate(tensor::ExtractOp op, Frame<Real> &frame) {
+  TensorRef<Real> source = frame.tensor(op.getTensor());
+  int64_t index = 0;
+  for (auto [d, value] : llvm::enumerate(op.getIndices())) {
+    int64_t at = scalar(value, frame);
+    if (at < 0 || at >= source->shape[d])
+      return op->emitOpError("takes element ")
+             << at << " of dimension " << d << " of "
+             << toString(source->shape);
+    index = index * source->shape[d] + at;
+  }
+  if (source->ints.empty())
+    frame.set(op, realTensor<Real>({}, source->reals[index]));
+  else
+    frame.set(op, intTensor<Real>({}, source->ints[index]));
+  return success();
+}
+
 /// The source without the dimensions of `dropped`.
 static Shape without(const Shape &shape, const llvm::SmallBitVector &dropped) {
   Shape kept;
@@ -228,6 +247,8 @@ LogicalResult reference::evaluateUpstream(Operation *op, Frame<Real> &frame) {
     return evaluate(dim, frame);
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
     return evaluate(slice, frame);
+  if (auto extract = dyn_cast<tensor::ExtractOp>(op))
+    return evaluate(extract, frame);
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op))
     return evaluate(collapse, frame);
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))

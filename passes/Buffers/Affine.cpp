@@ -106,10 +106,12 @@ std::optional<StepSize> moec::stepSizeOf(func::FuncOp func, Value index) {
     return i ? dimensionOf(func, dim.getSource(), *i) : std::nullopt;
   }
   Operation *op = index.getDefiningOp();
-  if (!isa_and_nonnull<arith::AddIOp, arith::MulIOp>(op))
+  if (!isa_and_nonnull<arith::AddIOp, arith::MulIOp, arith::MinSIOp>(op))
     return std::nullopt;
   auto lhs = stepSizeOf(func, op->getOperand(0));
   auto rhs = stepSizeOf(func, op->getOperand(1));
+  if (isa<arith::MinSIOp>(op))
+    return rhs ? rhs : lhs;
   if (!lhs || !rhs)
     return std::nullopt;
   if (isa<arith::AddIOp>(op))

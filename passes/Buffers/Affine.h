@@ -39,8 +39,9 @@ struct StepSize {
   static StepSize fromAttr(mlir::DictionaryAttr attr);
 };
 
-/// The value of an index that is computed from constants and from the sizes
-/// which `moe.dims` names on the arguments of `func`; nothing if it is not.
+/// The most that an index can be which is computed from constants and from the
+/// sizes which `moe.dims` names on the arguments of `func`: its value, or a
+/// bound where a minimum with one of these bounds it; nothing if it is neither.
 std::optional<StepSize> stepSizeOf(mlir::func::FuncOp func, mlir::Value index);
 
 /// Emits the value of a size at the builder's place in `func`.

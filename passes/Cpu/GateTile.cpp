@@ -28,17 +28,30 @@ using namespace moec;
 static constexpr int64_t kBlock = 256;
 /// Rows beyond which a tile saves no more loads.
 static constexpr int64_t kMostRows = 12;
+/// Register tiles of a task.
+static constexpr int64_t kTilesOfTask = 4;
 
-static MemRefType matrixType(moe::GateOp op) {
-  return dyn_cast<MemRefType>(op.getWeight().getType());
-}
+namespace {
+/// A register tile that leaves the operands their registers: one for each unit,
+/// and one for the input.
+struct TileSize {
+  TileSize(int64_t experts, moe::TargetAttr target) {
+    int64_t all = llvm::divideCeilSigned(experts, target.lanes());
+    bool many = target.getVectorRegisters() >= 32;
+    int64_t most = many ? 4 : 2, accumulators = many ? 24 : 12;
+    units = llvm::divideCeilSigned(all, llvm::divideCeilSigned(all, most));
+    rows = std::min(kMostRows, accumulators / units);
+  }
+  int64_t units, rows;
+};
+} // namespace
 
-StringRef GateTile::refusal(moe::GateOp op) {
-  MemRefType type = matrixType(op);
-  if (!type || !isRowMajor(op.getX()) || !isRowMajor(op.getOuts()[2]))
+StringRef GateTile::refusal(Value x, Value matrix, Value logits) {
+  auto type = dyn_cast<MemRefType>(matrix.getType());
+  if (!type || !isRowMajor(x) || !isRowMajor(logits))
     return "memrefs of static width whose rows have no gaps";
-  int64_t k = cast<MemRefType>(op.getX().getType()).getDimSize(1);
-  int64_t n = cast<MemRefType>(op.getOuts()[2].getType()).getDimSize(1);
+  int64_t k = cast<MemRefType>(x.getType()).getDimSize(1);
+  int64_t n = cast<MemRefType>(logits.getType()).getDimSize(1);
   int64_t panels = llvm::divideCeilSigned(n, kPanelColumns);
   bool isPlain = type.getShape() == ArrayRef<int64_t>{n, k};
   bool isPacked =
@@ -59,18 +72,19 @@ GateTile::GateTile(VectorBuilder &b, moe::GateOp op, moe::TargetAttr target)
     : b(b), op(op), matrix(op.getWeight()) {
   experts = cast<MemRefType>(op.getOuts()[2].getType()).getDimSize(1);
   width = cast<MemRefType>(op.getX().getType()).getDimSize(1);
-  MemRefType type = matrixType(op);
+  auto type = cast<MemRefType>(matrix.getType());
   step = type.getRank() == 4 ? 2 : 1;
   if (step == 2)
     matrix = memref::CollapseShapeOp::create(
         b, matrix, ArrayRef<ReassociationIndices>{{0}, {1}, {2, 3}});
   units = llvm::divideCeilSigned(experts, b.lanes);
-  // The operands take a register for each unit and one for the input.
-  bool many = target.getVectorRegisters() >= 32;
-  int64_t most = many ? 4 : 2, accumulators = many ? 24 : 12;
-  tileUnits =
-      llvm::divideCeilSigned(units, llvm::divideCeilSigned(units, most));
-  tileRows = std::min(kMostRows, accumulators / tileUnits);
+  TileSize size(experts, target);
+  tileUnits = size.units;
+  tileRows = size.rows;
+}
+
+int64_t GateTile::rowsOfTask(int64_t experts, moe::TargetAttr target) {
+  return TileSize(experts, target).rows * kTilesOfTask;
 }
 
 //===----------------------------------------------------------------------===//

@@ -18,11 +18,13 @@ public:
   /// Where the matrix is packed by pairs of k, views it as vectors of pairs.
   GateTile(VectorBuilder &b, moe::GateOp op, moe::TargetAttr target);
 
-  /// Why a gate has no tile, or an empty string.
-  static llvm::StringRef refusal(moe::GateOp op);
+  /// Why a gate of x with this matrix has no tile, or an empty string.
+  static llvm::StringRef refusal(mlir::Value x, mlir::Value matrix,
+                                 mlir::Value logits);
 
-  /// Rows of a register tile.
-  int64_t rows() const { return tileRows; }
+  /// Rows that a task takes: enough register tiles that the matrix, read once
+  /// for all of them, is not what the task waits for.
+  static int64_t rowsOfTask(int64_t experts, moe::TargetAttr target);
 
   /// Adds to `sums`, a buffer of whole vectors of experts for `size` rows or
   /// more, a multiple of rows(), the product of the tokens `from` to `to` of

@@ -10,13 +10,10 @@
 // ranks at once in a vector. Three passes over T * k ids and no data-dependent
 // branch but one; a step's matrix products take a thousand times as long.
 //
-// A combine's task takes some tokens, and some vectors of columns at a time,
-// whose sums stay in registers over all rows of the token.
-//
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Moe/Moe.h"
-#include "passes/Cpu/VectorBuilder.h"
+#include "passes/Cpu/CombineRows.h"
 #include "passes/Explain.h"
 #include "passes/Passes.h"
 
@@ -32,8 +29,6 @@ using namespace moec;
 
 /// The first row of ids of none: behind all others.
 static constexpr int64_t kNoRow = 1 << 30;
-/// Vectors of columns of which a combine keeps the sums at a time.
-static constexpr int64_t kColumns = 8;
 
 namespace {
 //===----------------------------------------------------------------------===//
@@ -204,122 +199,22 @@ struct LowerPlan : OpRewritePattern<moe::PlanOp> {
 // Combine
 //===----------------------------------------------------------------------===//
 
-class Combiner {
-public:
-  using Values = SmallVector<Value>;
-
-  Combiner(VectorBuilder &b, moe::CombineOp op, int64_t width, int64_t k)
-      : b(b), op(op), width(width), k(k) {}
-
-  void emitToken(Value token) {
-    Value rows = countRows(token);
-    shares.clear();
-    for (size_t i = 0; i < op.getLocals().size(); ++i)
-      shares.push_back(
-          shareOf(token, op.getRanges()[2 * i], op.getRanges()[2 * i + 1]));
-    int64_t group = kColumns * b.lanes;
-    int64_t looped = width / group * group;
-    b.forLoop(b.index(0), b.index(looped), group, [&](Value column) {
-      emitColumns(token, rows, column, chunksOf(group, b.lanes));
-    });
-    if (looped != width)
-      emitColumns(token, rows, b.index(looped),
-                  chunksOf(width - looped, b.lanes));
-  }
-
-private:
-  /// The entries of the token before the first that is none.
-  Value countRows(Value token) {
-    Value count = b.index(0);
-    for (int64_t j = 0; j < k; ++j) {
-      Value row = b.loadIndex(op.getTokenRow(), {token, b.index(j)});
-      Value some =
-          arith::CmpIOp::create(b, arith::CmpIPredicate::sge, row, b.index(0));
-      count = arith::SelectOp::create(b, some, b.index(j + 1), count);
-    }
-    return count;
-  }
-
-  /// The weights of the token that stand beside ids from `from` to `to`.
-  Value shareOf(Value token, int64_t from, int64_t to) {
-    Value share = b.f32(0.0);
-    for (int64_t j = 0; j < k; ++j) {
-      Values place{token, b.index(j)};
-      Value id = memref::LoadOp::create(b, op.getIds(), place);
-      Value distance = arith::SubIOp::create(b, id, b.i32(from));
-      Value isIn = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, distance,
-                                         b.i32(to - from));
-      Value weight = memref::LoadOp::create(b, op.getWeights(), place);
-      Value sum = arith::AddFOp::create(b, share, weight);
-      share = arith::SelectOp::create(b, isIn, sum, share);
-    }
-    return share;
-  }
-
-  void emitColumns(Value token, Value rows, Value column,
-                   ArrayRef<Chunk> chunks) {
-    Values sums;
-    for (Chunk chunk : chunks)
-      sums.push_back(b.f32Splat(0.0, chunk.size));
-    sums = b.forLoop(b.index(0), rows, 1, sums, [&](Value j, ValueRange sums) {
-      Value row = b.loadIndex(op.getTokenRow(), {token, j});
-      Value slot = b.loadIndex(op.getTokenSlot(), {token, j});
-      Value weight = op.getUnweighted()
-                         ? b.f32(1.0)
-                         : memref::LoadOp::create(b, op.getWeights(),
-                                                  ValueRange{token, slot})
-                               .getResult();
-      Values next;
-      for (auto [chunk, sum] : llvm::zip(chunks, sums)) {
-        Value part = b.load(op.getRows(), {row, b.add(column, chunk.offset)},
-                            chunk.size);
-        next.push_back(b.fma(b.broadcast(weight, chunk.size), part, sum));
-      }
-      return next;
-    });
-    for (auto [chunk, sum] : llvm::zip(chunks, sums)) {
-      Value place = b.add(column, chunk.offset);
-      for (auto [local, share] : llvm::zip(op.getLocals(), shares))
-        sum = b.fma(b.broadcast(share, chunk.size),
-                    b.load(local, {token, place}, chunk.size), sum);
-      for (Value addend : op.getAddends())
-        sum = arith::AddFOp::create(b, sum,
-                                    b.load(addend, {token, place}, chunk.size));
-      b.store(sum, op.getOuts()[0], {token, place});
-    }
-  }
-
-  VectorBuilder &b;
-  moe::CombineOp op;
-  int64_t width, k;
-  /// Of the token, beside each of the locals.
-  Values shares;
-};
-
 struct LowerCombine : OpRewritePattern<moe::CombineOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(moe::CombineOp op,
                                 PatternRewriter &rewriter) const override {
-    int64_t lanes = lanesFor(op);
-    if (!lanes)
-      return rewriter.notifyMatchFailure(op,
-                                         "expected moe.target on the module");
-    for (Value value : op->getOperands())
-      if (!isRowMajor(value))
-        return rewriter.notifyMatchFailure(
-            op, "expected memrefs of static width whose rows have no gaps");
+    StringRef expected = CombineRows::refusal(op);
+    if (!expected.empty())
+      return rewriter.notifyMatchFailure(op, "expected " + expected);
     Value y = op.getOuts()[0];
     int64_t width = cast<MemRefType>(y.getType()).getDimSize(1);
     int64_t k = cast<MemRefType>(op.getWeights().getType()).getDimSize(1);
     int64_t inputs = k + op.getLocals().size() + op.getAddends().size();
-    VectorBuilder b(op.getLoc(), rewriter, lanes);
-    b.rowTasks(b.dim(y, 0), rowsPerTask(width * inputs),
-               [&](Value from, Value to) {
-                 b.forLoop(from, to, 1, [&](Value token) {
-                   Combiner(b, op, width, k).emitToken(token);
-                 });
-               });
+    VectorBuilder b(op.getLoc(), rewriter, lanesFor(op));
+    b.rowTasks(
+        b.dim(y, 0), rowsPerTask(width * inputs),
+        [&](Value from, Value to) { CombineRows(op).emit(b, from, to); });
     Explain("moe-cpu-lower-dispatch", "dispatch")
         .passed(op, "combine: rows of " + Twine(width) + ", " +
                         Twine(rowsPerTask(width * inputs)) +

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Moe/Moe.h"
+#include "passes/Cpu/CombineRows.h"
 #include "passes/Cpu/ExpertSelection.h"
 #include "passes/Cpu/GateTile.h"
 #include "passes/Explain.h"
@@ -25,9 +26,6 @@ namespace moec {
 using namespace mlir;
 using namespace moec;
 
-/// Register tiles of a gate's task: enough that the matrix, read once for all
-/// of them, is not what the task waits for.
-static constexpr int64_t kTilesOfTask = 4;
 /// Elements of a row of logits that cost a token of a route about as much as
 /// one row of another op.
 static constexpr int64_t kCostOfChoice = 32;
@@ -51,6 +49,16 @@ static StringRef refusal(Operation *op, const RoutingStages &stages,
     if (value && !isRowMajor(value))
       return "memrefs of static width whose rows have no gaps";
   return routingWithoutLowering(stages);
+}
+
+/// What a gate lacks for this code, or an empty string.
+template <typename OpTy>
+static StringRef gateRefusal(OpTy op, Value x, Value matrix, ValueRange outs) {
+  StringRef expected = GateTile::refusal(x, matrix, outs[2]);
+  if (!expected.empty())
+    return expected;
+  RoutingStages stages(op.getRouting(), op.getInputs(), scoredBy(outs[2]));
+  return refusal(op, stages, outs, op.getLogitBias());
 }
 
 namespace {
@@ -99,22 +107,30 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
 
   LogicalResult matchAndRewrite(moe::GateOp op,
                                 PatternRewriter &rewriter) const override {
-    Value logits = op.getOuts()[2];
-    StringRef expected = GateTile::refusal(op);
+    StringRef expected =
+        gateRefusal(op, op.getX(), op.getWeight(), op.getOuts());
     if (!expected.empty())
       return rewriter.notifyMatchFailure(op, "expected " + expected);
-    int64_t scored = scoredBy(logits), lanes = lanesFor(op);
+    emit(op, rewriter, [](VectorBuilder &, Value, Value) {});
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  /// Emits the tasks of a gate; `before` emits what a task does first for its
+  /// tokens, from the one to the other.
+  static void emit(moe::GateOp op, PatternRewriter &rewriter,
+                   function_ref<void(VectorBuilder &, Value, Value)> before) {
+    int64_t scored = scoredBy(op.getOuts()[2]), lanes = lanesFor(op);
     RoutingStages stages(op.getRouting(), op.getInputs(), scored);
-    expected = refusal(op, stages, op.getOuts(), op.getLogitBias());
-    if (!expected.empty())
-      return rewriter.notifyMatchFailure(op, "expected " + expected);
     RoutingRows outs{op.getOuts()[0], op.getOuts()[1],
                      stages.shared ? op.getOuts()[3] : Value()};
     int64_t width = ExpertSelection::rowWidth(scored, lanes);
     VectorBuilder b(op.getLoc(), rewriter, lanes);
-    GateTile product(b, op, moe::TargetAttr::of(op));
-    int64_t rows = product.rows() * kTilesOfTask;
+    moe::TargetAttr target = moe::TargetAttr::of(op);
+    GateTile product(b, op, target);
+    int64_t rows = GateTile::rowsOfTask(scored, target);
     b.rowTasks(b.dim(op.getX(), 0), rows, [&](Value from, Value to) {
+      before(b, from, to);
       ExpertSelection selection(b, stages, outs);
       Value sums = b.stackBuffer({rows, width});
       clear(b, sums, rows, width);
@@ -131,8 +147,6 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
                         Twine(stages.experts) +
                         " experts, fused with the product, " + Twine(rows) +
                         " tokens in a task");
-    rewriter.eraseOp(op);
-    return success();
   }
 
   static void clear(VectorBuilder &b, Value sums, int64_t rows, int64_t width) {
@@ -160,13 +174,39 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
   }
 };
 
+/// A gate whose tasks make the rows that they read.
+struct LowerCombineGate : OpRewritePattern<moe::CombineGateOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(moe::CombineGateOp op,
+                                PatternRewriter &rewriter) const override {
+    StringRef expected = CombineRows::refusal(op, op.getMatrix());
+    if (expected.empty())
+      expected = gateRefusal(op, op.getOuts()[0], op.getMatrix(),
+                             op.getOuts().drop_front());
+    if (!expected.empty())
+      return rewriter.notifyMatchFailure(op, "expected " + expected);
+    auto [combine, gate] = splitCombineGate(rewriter, op);
+    CombineRows rows(combine);
+    LowerGate::emit(gate, rewriter,
+                    [&](VectorBuilder &b, Value from, Value to) {
+                      rows.emit(b, from, to);
+                    });
+    rewriter.eraseOp(gate);
+    rewriter.eraseOp(combine);
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
 struct LowerRouting : moec::impl::LowerRoutingPassBase<LowerRouting> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerRoute, LowerGate>(&getContext());
+    patterns.add<LowerRoute, LowerGate, LowerCombineGate>(&getContext());
     if (failed(lowerAll(getOperation(), std::move(patterns),
                         {moe::RouteOp::getOperationName(),
-                         moe::GateOp::getOperationName()})))
+                         moe::GateOp::getOperationName(),
+                         moe::CombineGateOp::getOperationName()})))
       signalPassFailure();
   }
 };

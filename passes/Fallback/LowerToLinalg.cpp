@@ -12,6 +12,7 @@
 #include "passes/Explain.h"
 #include "passes/Fallback/Fallback.h"
 #include "passes/Passes.h"
+#include "passes/Routing.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -30,6 +31,11 @@ struct LowerToLinalg : moec::impl::LowerToLinalgPassBase<LowerToLinalg> {
   void runOnOperation() override {
     Explain explain("moe-lower-to-linalg", "generic");
     SmallVector<StringRef> names = computations();
+    OpBuilder builder(&getContext());
+    getOperation().walk([&](moe::CombineGateOp op) {
+      splitCombineGate(builder, op);
+      op.erase();
+    });
     getOperation().walk([&](Operation *op) {
       if (llvm::is_contained(names, op->getName().getStringRef()))
         explain.passed(op, op->getName().getStringRef() +
@@ -54,6 +60,7 @@ struct LowerToLinalg : moec::impl::LowerToLinalgPassBase<LowerToLinalg> {
             moe::SpreadOp::getOperationName(),
             moe::RowWeightsOp::getOperationName(),
             moe::CombineOp::getOperationName(),
+            moe::CombineGateOp::getOperationName(),
             moe::GroupedMatmulOp::getOperationName(),
             nn::RmsNormOp::getOperationName(),
             nn::LayerNormOp::getOperationName(),

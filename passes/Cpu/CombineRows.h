@@ -1,0 +1,47 @@
+//===- CombineRows.h - The sums of a combine ----------------------*- C++
+//-*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOEC_PASSES_CPU_COMBINEROWS_H
+#define MOEC_PASSES_CPU_COMBINEROWS_H
+
+#include "dialects/Moe/Moe.h"
+#include "passes/Cpu/VectorBuilder.h"
+
+namespace moec {
+
+/// Emits the rows of y of some tokens.
+class CombineRows {
+public:
+  explicit CombineRows(moe::CombineOp op);
+
+  /// Why a combine cannot be emitted so, or an empty string; `other` is an
+  /// operand that is none of the combine's.
+  static llvm::StringRef refusal(mlir::Operation *op, mlir::Value other = {});
+
+  /// The tokens `from` to `to`.
+  void emit(VectorBuilder &b, mlir::Value from, mlir::Value to);
+
+private:
+  using Value = mlir::Value;
+  using ValueRange = mlir::ValueRange;
+  using Values = llvm::SmallVector<Value>;
+
+  void emitToken(VectorBuilder &b, Value token);
+  Value countRows(VectorBuilder &b, Value token);
+  Value shareOf(VectorBuilder &b, Value token, int64_t from, int64_t to);
+  void emitColumns(VectorBuilder &b, Value token, Value rows, Value column,
+                   llvm::ArrayRef<Chunk> chunks);
+
+  moe::CombineOp op;
+  int64_t width, k;
+  /// Of the token, beside each of the locals.
+  Values shares;
+};
+
+} // namespace moec
+
+#endif // MOEC_PASSES_CPU_COMBINEROWS_H
