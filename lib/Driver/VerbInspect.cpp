@@ -28,6 +28,8 @@ static std::string layerText(const LayerSummary &layer) {
     text += ", window " + std::to_string(layer.window);
   if (!layer.mixer.empty())
     text += ", " + layer.mixer;
+  if (!layer.recursion.empty())
+    text += ", " + layer.recursion;
   return text;
 }
 
@@ -36,7 +38,8 @@ static json layerJson(const LayerSummary &layer) {
           {"experts", layer.experts},
           {"experts_per_token", layer.expertsPerToken},
           {"window", layer.window},
-          {"mixer", layer.mixer}};
+          {"mixer", layer.mixer},
+          {"recursion", layer.recursion}};
 }
 
 static json toJson(const ModelSummary &model) {

@@ -213,6 +213,23 @@ mlir::Value ModuleBuilder::state(int64_t heads, int64_t key, int64_t value) {
   return layerArgument(frame(), argument);
 }
 
+/// The state that the same attention has in the first recursion.
+mlir::Value ModuleBuilder::firstState() {
+  return layerArgument(frame(),
+                       attentionStates[*currentLayer][frame().attentions]);
+}
+
+/// Where keys and values of a layer's tokens are stored.
+mlir::Value ModuleBuilder::places() {
+  Frame &layer = frame();
+  if (!recursions || recursions->sharesFirst)
+    return layer.positions;
+  if (!layer.places)
+    layer.places = layerArgument(
+        layer, {ArgumentKind::Places, "", 0, layer.positions.getType()});
+  return layer.places;
+}
+
 /// The state that an earlier layer stores to.
 std::optional<mlir::Value> ModuleBuilder::sharedState(CallArguments &a,
                                                       int64_t layer) {
@@ -242,6 +259,9 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
   auto sinks = a.maybeText("sinks");
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
+  if (recursions && (layer || window || chunk))
+    a.fail("has no window, no chunk and no keys of another layer in a layer of "
+           "a recursion, which skips positions");
   if (!a.failed() && (window < 0 || chunk < 0 || !(softcap >= 0)))
     a.fail("needs a window, a chunk and a softcap that are not negative, got "
            "window " +
@@ -265,8 +285,10 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
     return std::nullopt;
   int64_t key = q->width / heads;
   Frame &f = frame();
-  mlir::Value keysAndValues;
-  if (layer) {
+  mlir::Value keysAndValues, stored = places();
+  if (recursions && recursions->sharesFirst && recursions->number > 0) {
+    keysAndValues = firstState();
+  } else if (layer) {
     auto shared = sharedState(a, *layer);
     if (!shared)
       return std::nullopt;
@@ -276,9 +298,10 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
     if (!kRows || !vRows)
       return std::nullopt;
     keysAndValues = state(kvHeads, key, v->width / kvHeads);
-    nn::AppendOp::create(builder, loc(), *kRows, *vRows, f.positions,
-                         f.tokenSlots, ValueRange{keysAndValues});
+    nn::AppendOp::create(builder, loc(), *kRows, *vRows, stored, f.tokenSlots,
+                         ValueRange{keysAndValues});
   }
+  ++f.attentions;
   auto type = cast<nn::StateType>(keysAndValues.getType());
   if (type.getHeads() != kvHeads || type.getKey() != key)
     return a.fail("reads " + std::to_string(type.getHeads()) + " heads of " +
@@ -297,9 +320,8 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
   mlir::Value empty = emptyRows(heads * type.getValue());
   double byDefault = 1.0 / std::sqrt(static_cast<double>(key));
   auto attention = nn::AttentionOp::create(
-      builder, loc(), TypeRange{empty.getType()}, *qRows, f.positions,
-      f.tokenSlots, ValueRange{keysAndValues}, sinkValues, ValueRange{empty},
-      heads, kvHeads, APFloat(scale.value_or(byDefault)), window, chunk,
-      APFloat(softcap));
+      builder, loc(), TypeRange{empty.getType()}, *qRows, stored, f.tokenSlots,
+      ValueRange{keysAndValues}, sinkValues, ValueRange{empty}, heads, kvHeads,
+      APFloat(scale.value_or(byDefault)), window, chunk, APFloat(softcap));
   return leaf(attention->getResult(0));
 }

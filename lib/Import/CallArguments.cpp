@@ -136,6 +136,11 @@ StoredTensor CallArguments::tensor(const char *name, const char *suffix) {
   return plain;
 }
 
+bool CallArguments::isNull(const char *name) const {
+  const Datum *value = find(name);
+  return !value || value->isNull();
+}
+
 bool CallArguments::isList(const char *name) const {
   const Datum *value = find(name);
   return value && value->as<List>();

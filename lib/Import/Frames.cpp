@@ -138,7 +138,8 @@ mlir::Value ModuleBuilder::use(const WeightRef &weight, size_t level,
     return known->second;
   mlir::Value value;
   switch (body.kind) {
-  case Frame::Kind::Entry: {
+  case Frame::Kind::Entry:
+  case Frame::Kind::Recursion: {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToEnd(body.block);
     value = moe::WeightOp::create(builder, loc(), weight.type, weight.name);

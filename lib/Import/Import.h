@@ -56,6 +56,8 @@ struct LayerSummary {
   int64_t expertsPerToken = 0;
   int64_t window = 0; ///< 0: attention to the whole sequence.
   std::string mixer;  ///< In words, empty for attention.
+  /// In words, of a layer that runs several times.
+  std::string recursion;
 };
 
 /// What one can know of a model without compiling it.

@@ -177,7 +177,9 @@ std::optional<ModuleBuilder::Layer> ModuleBuilder::createLayer(int64_t index,
   body.block = func.addEntryBlock();
   body.positions = body.block->getArgument(1);
   body.tokenSlots = body.block->getArgument(2);
-  body.summary = &summary.layers.emplace_back();
+  if (index == static_cast<int64_t>(summary.layers.size()))
+    summary.layers.emplace_back();
+  body.summary = &summary.layers[index];
   builder.setInsertionPointToStart(body.block);
   body.zero = arith::ConstantIndexOp::create(builder, loc(), 0);
   body.count = tensor::DimOp::create(builder, loc(), body.block->getArgument(0),
@@ -216,7 +218,8 @@ bool ModuleBuilder::runLayer(func::FuncOp func, Frame &body) {
   for (unsigned i = 0; i < kFixedArguments; ++i)
     setDims(func, i, "T");
   for (auto [i, argument] : llvm::enumerate(body.arguments))
-    if (argument.kind == ArgumentKind::Passed)
+    if (argument.kind == ArgumentKind::Passed ||
+        argument.kind == ArgumentKind::Places)
       setDims(func, kFixedArguments + i, "T");
     else if (argument.kind == ArgumentKind::Sequences)
       setDims(func, kFixedArguments + i, kInputs[argument.state].second);
@@ -245,6 +248,9 @@ mlir::Value ModuleBuilder::callLayer(const Layer &layer, int64_t index,
   SmallVector<mlir::Value> operands{x, entry.positions, entry.tokenSlots};
   for (const LayerArgument &argument : layer.arguments)
     switch (argument.kind) {
+    case ArgumentKind::Places:
+      operands.push_back(entry.places);
+      break;
     case ArgumentKind::Passed:
       operands.push_back(passed.at(argument.weight));
       break;
@@ -257,8 +263,8 @@ mlir::Value ModuleBuilder::callLayer(const Layer &layer, int64_t index,
       break;
     case ArgumentKind::Table:
     case ArgumentKind::Weight:
-      operands.push_back(
-          use({argument.weight, argument.type}, 0, argument.kind));
+      operands.push_back(use({argument.weight, argument.type},
+                             frames.size() - 1, argument.kind));
       break;
     }
   auto call = func::CallOp::create(builder, loc(), layer.func, operands);

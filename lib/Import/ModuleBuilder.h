@@ -34,6 +34,7 @@ struct Routing final : Object {
   mlir::Value ids, weights;
   mlir::Value shared; ///< The weights of experts that every token has.
   int64_t experts = 0, k = 0;
+  std::string words;
 };
 
 /// Neighbouring experts of one kind.
@@ -79,7 +80,7 @@ public:
   std::optional<Datum> named(const Datum &value) override;
 
 private:
-  enum class ArgumentKind { Passed, Sequences, Table, State, Weight };
+  enum class ArgumentKind { Places, Passed, Sequences, Table, State, Weight };
   struct LayerArgument {
     ArgumentKind kind;
     std::string weight; ///< Of Passed, the name that it was passed on under.
@@ -87,19 +88,24 @@ private:
     mlir::Type type;
   };
   struct Frame {
-    enum class Kind { Entry, Layer, Experts, Shared };
+    enum class Kind { Entry, Layer, Experts, Shared, Recursion };
     Kind kind;
     mlir::Block *block;
     mlir::Value zero;  ///< The index 0.
     mlir::Value count; ///< The number of rows.
     mlir::Value ids, positions, tokenSlots, wantedRows;
+    /// Where keys and values of the tokens are stored, where that is not at
+    /// their positions; of a layer, once used.
+    mlir::Value places;
+    /// Of a layer: the attentions so far.
+    size_t attentions = 0;
     std::pair<mlir::Value, mlir::Value> sequences; ///< Of a layer, once used.
     std::map<std::string, mlir::Value> weights;
     /// Of a region: what its arguments behind the first stand for.
     llvm::SmallVector<mlir::Value> outer;
-    /// Of a layer: its arguments behind the fixed ones. What earlier layers
-    /// passed on comes first, then what delimits sequences, then tables, then
-    /// states, then weights.
+    /// Of a layer: its arguments behind the fixed ones. Places come first, then
+    /// what earlier layers passed on, then what delimits sequences, then
+    /// tables, then states, then weights.
     llvm::SmallVector<LayerArgument> arguments;
     /// Of a layer: what it got from earlier ones, and what it gives to later
     /// ones.
@@ -125,6 +131,7 @@ private:
   std::optional<Datum> embedding(Arguments arguments);
   std::optional<Datum> layers(Arguments arguments);
   std::optional<Datum> lastRows(Arguments arguments);
+  std::optional<Datum> recurse(Arguments arguments);
   std::optional<Datum> passOn(Arguments arguments);
   std::optional<Datum> passedOn(Arguments arguments);
   std::optional<Datum> linear(Arguments arguments);
@@ -160,6 +167,14 @@ private:
   bool runLayer(mlir::func::FuncOp func, Frame &frame);
   mlir::func::FuncOp shareLayer(mlir::func::FuncOp func);
   mlir::Value callLayer(const Layer &layer, int64_t index, mlir::Value x);
+  std::optional<mlir::Value> recursion(mlir::Value x, const Routing &routing,
+                                       int64_t number, int64_t regions);
+  std::optional<mlir::Value> runRecursion(mlir::Block *block, int64_t number,
+                                          mlir::Value places);
+  const Routing *chooseTokens(const std::string &function, mlir::Value x,
+                              int64_t number, const Datum &before,
+                              Datum &chosen);
+  mlir::Value placesOf(const Routing &routing, int64_t from);
   bool checkTensors();
   std::optional<std::string> withKeys(std::string pattern);
 
@@ -191,6 +206,8 @@ private:
   mlir::Value state(int64_t heads, int64_t key, int64_t value);
   std::optional<mlir::Value> sharedState(CallArguments &arguments,
                                          int64_t layer);
+  mlir::Value firstState();
+  mlir::Value places();
   std::optional<moe::RoutingAttr> routing(CallArguments &arguments);
   std::optional<Datum> expertRange(const char *function, moe::ExpertKind kind,
                                    Arguments arguments);
@@ -212,6 +229,14 @@ private:
   std::unique_ptr<Recipes> recipes;
   std::vector<Frame *> frames;
   std::optional<int64_t> currentLayer;
+  /// The layers that run several times, while they are built.
+  struct Recursions {
+    int64_t first, count;
+    bool sharesFirst;   ///< Keys and values of the first recursion serve all.
+    int64_t number = 0; ///< Of the one that is built.
+  };
+  std::optional<Recursions> recursions;
+  int64_t numRoutings = 0; ///< In the model's own program.
   std::vector<mlir::func::FuncOp> distinctLayers;
   /// What the layers so far passed on, in the entry.
   std::map<std::string, mlir::Value> passed;

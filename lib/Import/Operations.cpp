@@ -26,6 +26,7 @@ ModuleBuilder::builtins() {
       {"embedding", &ModuleBuilder::embedding},
       {"layers", &ModuleBuilder::layers},
       {"last_rows", &ModuleBuilder::lastRows},
+      {"recurse", &ModuleBuilder::recurse},
       {"pass_on", &ModuleBuilder::passOn},
       {"passed_on", &ModuleBuilder::passedOn},
       {"linear", &ModuleBuilder::linear},
@@ -119,6 +120,9 @@ std::optional<Datum> ModuleBuilder::embedding(Arguments arguments) {
   if (!isEntry && frame().kind != Frame::Kind::Layer)
     a.fail("belongs into the model or a layer, not into an expert");
   needAllRows(a);
+  if (recursions && by == "token")
+    a.fail("is not possible in a layer of a recursion, which has rows of some "
+           "tokens only");
   if (by != "token" && by != "position")
     a.fail("knows no '" + by + "' as 'by'; it knows token and position");
   if (by == "position" && summary.maxContext > vocabulary)
@@ -198,6 +202,9 @@ std::optional<Datum> ModuleBuilder::passOn(Arguments arguments) {
   bool isEntry = frame().kind == Frame::Kind::Entry;
   if (!isEntry && frame().kind != Frame::Kind::Layer)
     a.fail("belongs into the model or a layer, not into an expert");
+  else if (recursions)
+    a.fail("is not possible in a layer of a recursion, which has rows of some "
+           "tokens only");
   else if (!a.failed() && frame().passed.count(name))
     a.fail("passes on '" + name + "' a second time in one " +
            (isEntry ? "model" : "layer"));
@@ -217,6 +224,9 @@ std::optional<Datum> ModuleBuilder::passedOn(Arguments arguments) {
   std::string name = a.text("name");
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
+  else if (recursions)
+    a.fail("is not possible in a layer of a recursion, which has rows of some "
+           "tokens only");
   if (a.failed())
     return std::nullopt;
   auto known = passed.find(name);

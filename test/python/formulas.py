@@ -32,21 +32,24 @@ def rms(x, weight, eps):
     return x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * weight
 
 
-def turn(x, dims, theta):
+def turn(x, dims, theta, positions=None):
     """The rotary embedding of the first `dims` elements of heads [T, heads, size]."""
     frequency = theta ** (-np.arange(0, dims, 2) / dims)
-    angle = np.arange(len(x))[:, None, None] * frequency
+    positions = np.arange(len(x)) if positions is None else positions
+    angle = positions[:, None, None] * frequency
     a, b = x[..., :dims // 2], x[..., dims // 2:dims]
     return np.concatenate([a * np.cos(angle) - b * np.sin(angle), b * np.cos(angle) + a * np.sin(angle),
                            x[..., dims:]], -1)
 
 
-def causal_attention(q, k, v):
-    """Of one sequence: q [T, heads, size], k and v [T, key-value heads, size]."""
+def causal_attention(q, k, v, at=None, stored=None):
+    """Of one sequence: q [T, heads, size], k and v [T, key-value heads, size]; the positions of the queries and
+    of the keys are 0, 1, ... unless given."""
     tokens, heads, size = q.shape
+    at, stored = (np.arange(len(each)) if given is None else given for each, given in ((q, at), (k, stored)))
     k, v = (np.repeat(each, heads // each.shape[1], 1) for each in (k, v))
     scores = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(size)
-    scores[:, np.triu(np.ones((tokens, tokens), bool), 1)] = -np.inf
+    scores[:, stored > at[:, None]] = -np.inf
     return np.einsum("hqk,khd->qhd", softmax(scores), v).reshape(tokens, -1)
 
 

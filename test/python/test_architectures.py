@@ -3,7 +3,6 @@
 Each oracle is written in f64 from the paper's equations, not from the module.
 """
 
-import pathlib
 import subprocess
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 from conftest import ARCHITECTURES, BUILD
 from formulas import EXPERTS, HIDDEN, WIDTH, Random, relative_error, silu, softmax, top, wide
 
-INPUTS = pathlib.Path(__file__).parent / "Inputs"
 TOKENS = 37
 
 
@@ -65,34 +63,6 @@ def test_deepseek_moe(build, lowering):
     with pytest.raises(AssertionError):
         assert_close(h, rest, 0.1)
     assert pieces(layer, u, 1, 2, 20).tobytes() == h.tobytes()
-
-
-def test_chain_of_experts(build, lowering):
-    random = Random()
-    params = random.experts() | {f"router.{i}.weight": random(EXPERTS, HIDDEN, scale=0.5)
-                                 for i in range(2)}
-    model = build(ARCHITECTURES / "chain_of_experts.mlir", params, *lowering)
-    x, p = random(TOKENS, HIDDEN, scale=1), wide(params)
-
-    def chain(*routers):
-        y = x.astype(np.float64)
-        for i in routers:
-            y = y + routed(p, y, y @ p[f"router.{i}.weight"].T, 4)
-        return y
-
-    layer = model.function("layer", threads=2)
-    y = layer(x)
-    assert_close(y, chain(0, 1), 1e-5)
-    # One router for both iterations is another model.
-    with pytest.raises(AssertionError):
-        assert_close(y, chain(0, 0), 1e-2)
-    assert pieces(layer, x, 5, 6).tobytes() == y.tobytes()
-    assert model.function("layer", threads=1)(x).tobytes() == y.tobytes()
-
-    # A chain of one is the ordinary layer, to the bit.
-    del params["router.1.weight"]
-    one = build(INPUTS / "chain_of_one.mlir", params, *lowering)
-    assert model.function("one_iteration")(x).tobytes() == one.function()(x).tobytes()
 
 
 def test_top_k_gating(build, lowering):

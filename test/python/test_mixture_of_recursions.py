@@ -1,0 +1,287 @@
+"""Mixture-of-Recursions as a whole model, with both ways to choose, both ways to cache and both ways to
+select, against a NumPy model of the released code: which tokens run again, and what they attend to."""
+
+import json
+import pickle
+import re
+import subprocess
+import sys
+
+import moec
+import numpy as np
+import pytest
+from conftest import BUILD, write_safetensors
+from formulas import causal_attention, relative_error, rms, sigmoid, silu, softmax, top, turn, wide
+from test_guard_pages import ENVIRONMENT, SCRIPT, cases
+
+SIZES = dict(vocab_size=96, hidden_size=48, intermediate_size=56, num_attention_heads=4, num_key_value_heads=2,
+             max_position_embeddings=128, rms_norm_eps=1e-6, rope_theta=10000.0)
+HIDDEN, HEAD, TIMES, SHARED = 48, 12, 3, 2
+CAPACITY = [0.75, 0.5, 0.29]
+
+
+def config(**mor):
+    cycle = mor.pop("cycle", False)
+    shares = mor.pop("shares", False)
+    layers = SHARED * TIMES + (0 if cycle else 2)
+    return SIZES | {"model_type": "mixture_of_recursions", "torch_dtype": "float32", "num_hidden_layers": layers,
+                    "recursive": {"num_recursion": TIMES, "sharing": "cycle" if cycle else "middle_cycle"},
+                    "mor": mor, "kv_sharing": {"enable": shares}}
+
+
+EXPERT = {"type": "expert", "selection": "top_k", "capacity": CAPACITY}
+LIKELY = {"type": "expert", "selection": "threshold"}
+TOKEN = {"type": "token"}
+VARIANTS = {
+    "expert-own": EXPERT,
+    "expert-first": EXPERT | {"shares": True},
+    "expert-tanh-cycle": EXPERT | {"cycle": True, "temp": 2.0, "expert": {"router_func": "tanh", "alpha": 0.3}},
+    "threshold-own": LIKELY,
+    "threshold-first": LIKELY | {"shares": True},
+    "threshold-tanh": LIKELY | {"expert": {"router_func": "tanh"}},
+    "token-own": TOKEN,
+    "token-first": TOKEN | {"shares": True},
+    "token-sigmoid-bias": TOKEN | {"cycle": True, "token": {"router_func": "sigmoid", "balancing": "loss_free"}},
+}
+CAUSAL = [name for name in VARIANTS if not name.startswith("expert")]
+
+
+def random_tensors(config):
+    rng = np.random.default_rng(5)
+    shapes = {"model.embed_tokens.weight": (96, HIDDEN), "model.norm.weight": (HIDDEN,), "lm_head.weight": (96, HIDDEN)}
+    for n in range(SHARED + (2 if config["recursive"]["sharing"] == "middle_cycle" else 0)):
+        p = f"model.layers.{n}."
+        shapes |= {p + "input_layernorm.weight": (HIDDEN,), p + "post_attention_layernorm.weight": (HIDDEN,)}
+        shapes |= {f"{p}self_attn.{m}_proj.weight": (rows, HIDDEN) for m, rows in zip("qkvo", (48, 24, 24, 48))}
+        shapes |= {f"{p}mlp.{m}_proj.weight": shape for m, shape in
+                   (("gate", (56, HIDDEN)), ("up", (56, HIDDEN)), ("down", (HIDDEN, 56)))}
+    if config["mor"]["type"] == "expert":
+        shapes |= {f"model.routers.{r}.weight": (1, HIDDEN) for r in range(TIMES)}
+    else:
+        shapes["model.router.weight"] = (TIMES, HIDDEN)
+    if config["mor"].get("token", {}).get("balancing"):
+        shapes["model.router_bias"] = (TIMES,)
+
+    def draw(name, shape):
+        if name.endswith("norm.weight"):
+            return 1 + 0.1 * rng.standard_normal(shape)
+        return rng.standard_normal(shape) * (1 if "embed" in name else 0.03 if "bias" in name else shape[-1] ** -0.5)
+    return {name: draw(name, shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+class Oracle:
+    """In f64; one sequence in one step. `chosen` gets the tokens of each recursion."""
+
+    def __init__(self, config, tensors):
+        self.t, self.mor = wide(tensors), config["mor"]
+        self.ends = config["recursive"]["sharing"] == "middle_cycle"
+        self.shares, self.chosen = config["kv_sharing"]["enable"], []
+
+    def layer(self, n, x, at, cache=None):
+        """A layer on the tokens at some positions; with a cache of an earlier call, only queries are new."""
+        t, p, eps = self.t, f"model.layers.{n}.", SIZES["rms_norm_eps"]
+        h = rms(x, t[p + "input_layernorm.weight"], eps)
+        q, k, v = ((h @ t[f"{p}self_attn.{m}_proj.weight"].T).reshape(len(x), -1, HEAD) for m in "qkv")
+        q, k = (turn(each, HEAD, SIZES["rope_theta"], at) for each in (q, k))
+        if cache is None:
+            cache = k, v, at
+        k, v, stored = cache
+        x = x + causal_attention(q, k, v, at, stored) @ t[p + "self_attn.o_proj.weight"].T
+        h = rms(x, t[p + "post_attention_layernorm.weight"], eps)
+        gate, up = (h @ t[f"{p}mlp.{m}_proj.weight"].T for m in ("gate", "up"))
+        return x + (silu(gate) * up) @ t[p + "mlp.down_proj.weight"].T, cache
+
+    def block(self, x, at, caches=None):
+        """The layers that are shared, on the tokens at some positions."""
+        made = []
+        for i in range(SHARED):
+            x, cache = self.layer(i + self.ends, x, at, caches and caches[i])
+            made.append(cache)
+        return x, made
+
+    def run(self, x, at, first):
+        """A recursion's result for the tokens at `at`, and the caches that later recursions read if they share."""
+        if not self.shares:
+            return self.block(x[at], at)[0], None
+        if first is None:
+            made, first = self.block(x, np.arange(len(x)))
+            return made[at], first
+        return self.block(x[at], at, first)[0], first
+
+    def by_expert(self, x):
+        options = self.mor.get("expert", {})
+        score = {"sigmoid": sigmoid, "tanh": np.tanh}[options.get("router_func", "sigmoid")]
+        active, first, length = np.arange(len(x)), None, len(x)
+        for r in range(TIMES):
+            logits = x[active] / self.mor.get("temp", 1.0) @ self.t[f"model.routers.{r}.weight"].T
+            scores = score(logits)[:, 0]
+            if self.mor["selection"] == "top_k":
+                active = np.sort(active[top(scores, max(1, int(CAPACITY[r] * length)))])
+            else:
+                active = active[scores > (0 if score is np.tanh else 0.5)]
+            self.chosen.append(active)
+            made, first = self.run(x, active, first)
+            weights = score(x[active] / self.mor.get("temp", 1.0) @ self.t[f"model.routers.{r}.weight"].T)
+            x = x.copy()
+            x[active] += made * weights * options.get("alpha", 0.1)
+        return x
+
+    def by_token(self, x):
+        logits = x @ self.t["model.router.weight"].T
+        isSigmoid = self.mor.get("token", {}).get("router_func") == "sigmoid"
+        scores = sigmoid(logits) * 0.1 if isSigmoid else softmax(logits)
+        depth = top(scores + self.t.get("model.router_bias", 0), 1)[:, 0]
+        out, h, first = x.copy(), x.copy(), None
+        for r in range(TIMES):
+            active = np.flatnonzero(depth >= r)
+            self.chosen.append(active)
+            made, first = self.run(h, active, first)
+            h[active] = made
+            ends = np.flatnonzero(depth == r)
+            out[ends] += scores[ends, r:r + 1] * h[ends]
+        return out
+
+    def logits(self, ids):
+        x, at = self.t["model.embed_tokens.weight"][ids], np.arange(len(ids))
+        if self.ends:
+            x = self.layer(0, x, at)[0]
+        x = self.by_expert(x) if self.mor["type"] == "expert" else self.by_token(x)
+        if self.ends:
+            x = self.layer(SHARED + 1, x, at)[0]
+        return rms(x, self.t["model.norm.weight"], SIZES["rms_norm_eps"]) @ self.t["lm_head.weight"].T
+
+
+IDS = np.random.default_rng(3).integers(0, SIZES["vocab_size"], 70, dtype=np.int32)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory):
+    return tmp_path_factory.mktemp("recursions")
+
+
+@pytest.fixture
+def model(compiled, checkpoints):
+    """model(variant, flags): the artifact, and the oracle of the same weights."""
+
+    def make(variant, *flags):
+        chosen = config(**VARIANTS[variant])
+        tensors, folder = random_tensors(chosen), checkpoints / variant
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "config.json").write_text(json.dumps(chosen))
+            write_safetensors(folder / "model.safetensors", tensors)
+        return moec.Model(compiled(folder, "--dtype", "f32", "--taps", *flags)), Oracle(chosen, tensors)
+
+    return make
+
+
+# The generic lowering has no other way to choose or to cache, so that some of the variants do.
+BOTH = [(variant, ()) for variant in VARIANTS] + [
+    (variant, ("--fallback",)) for variant in ("expert-own", "threshold-first", "token-own")]
+
+
+@pytest.mark.parametrize("variant, lowering", BOTH, ids=["-".join((variant, *flags)) for variant, flags in BOTH])
+def test_equals_the_formulas(model, variant, lowering):
+    artifact, oracle = model(variant, *lowering)
+    session, expected = artifact.session(threads=2), oracle.logits(IDS)
+    actual = session.step([(0, IDS)], rows="all")
+    assert relative_error(actual, expected) <= 2e-5
+    # The tokens that take part: fewer in each recursion, and of a capacity exactly so many.
+    assert 0 < len(oracle.chosen[-1]) < len(oracle.chosen[0])
+    for r, tokens in enumerate(oracle.chosen):
+        ids = session.tap("routing.0.experts" if variant.startswith("token") else f"routing.{r}.experts")[:, 0]
+        taken = np.flatnonzero(ids >= (r if variant.startswith("token") else 0))
+        np.testing.assert_array_equal(taken, tokens)
+        if variant.startswith("expert"):
+            assert len(taken) == max(1, int(CAPACITY[r] * len(IDS)))
+    # Another way to choose, or to cache, is another model.
+    for other in (EXPERT, EXPERT | {"shares": True}, LIKELY, LIKELY | {"shares": True}, TOKEN, TOKEN | {"shares": True}):
+        other = config(**other | {"cycle": not oracle.ends})
+        same = other["mor"]["type"] == oracle.mor["type"]
+        if same and (other["kv_sharing"]["enable"] != oracle.shares or other["mor"].get("selection") != oracle.mor.get("selection")):
+            assert relative_error(actual, Oracle(other, oracle.t).logits(IDS)) > 1e-3
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_steps_and_batches(model, variant):
+    artifact, _ = model(variant)
+    whole = artifact.session(threads=2).step([(0, IDS)], rows="all")
+    # Another sequence beside it, in either order, and one thread: the same bytes.
+    session = artifact.session(threads=1)
+    both = session.step([(3, IDS[:20]), (1, IDS)], rows="all")
+    assert both[20:].tobytes() == whole.tobytes()
+    pieces = artifact.session(threads=2)
+    cuts = np.split(IDS, [1, 2, 3, 40])
+    rest = np.concatenate([pieces.step([(2, part)], rows="all") for part in cuts])
+    if variant in CAUSAL:
+        assert rest.tobytes() == whole.tobytes()
+    else:
+        # The largest of a step: it makes a difference what a step has.
+        assert rest.tobytes() != whole.tobytes()
+
+
+@pytest.mark.parametrize("variant", CAUSAL)
+def test_generates(model, variant):
+    """Token by token, with another sequence in between, as the formulas do on the whole text."""
+    artifact, oracle = model(variant)
+    session = artifact.session()
+    text = list(IDS[:9])
+    tokens = list(session.generate(0, IDS[:9], max_new_tokens=5, ignore_eos=True))
+    for token in tokens:
+        logits = oracle.logits(np.array(text))[-1]
+        assert logits[token] >= logits.max() - 1e-4
+        text.append(token)
+    session.reset(0)
+    assert list(session.generate(0, IDS[:9], max_new_tokens=5, ignore_eos=True)) == tokens
+
+
+def test_later_tokens(model):
+    """Of the future a token knows nothing, but where a recursion takes the largest of a sequence."""
+    other = IDS.copy()
+    other[50:] = np.random.default_rng(8).permutation(IDS[50:])
+    for variant, knows in (("threshold-own", False), ("token-first", False), ("expert-own", True)):
+        artifact, _ = model(variant)
+        a, b = (artifact.session().step([(0, ids)], rows="all")[:50] for ids in (IDS, other))
+        assert (a.tobytes() != b.tobytes()) == knows
+
+
+@pytest.mark.parametrize("side", ["after", "before"])
+@pytest.mark.parametrize("variant", ["threshold-own", "expert-first", "token-own"])
+def test_guard_pages(compiled, checkpoints, model, tmp_path, variant, side):
+    """A number of rows that only the step knows, none among them, in an arena that holds anything."""
+    model(variant)
+    artifact = compiled(checkpoints / variant, "--dtype", "f32", "--target", "cpu", "--max-sequences", "3")
+    recorded = tmp_path / "cases"
+    recorded.write_bytes(pickle.dumps(list(cases(artifact))))
+    done = subprocess.run([sys.executable, SCRIPT, artifact, recorded, side], capture_output=True, text=True,
+                          env=ENVIRONMENT)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+def test_rows_that_are_computed(checkpoints, model):
+    """Every op of a recursion, and every layer that it calls, is on the rows of the tokens that take part."""
+    model("expert-own")
+    done = subprocess.run([str(BUILD / "bin" / "moec"), "compile", str(checkpoints / "expert-own"), "--compile-to", "dispatch",
+                           "-o", "-"], capture_output=True, text=True, check=True)
+    step = done.stdout[done.stdout.index("func.func @step"):]
+    counts = re.findall(r"(%\w+) = arith.minsi", step)
+    assert len(counts) == TIMES
+    for count in counts:
+        outs = re.findall(rf"(%\w+) = tensor.empty\({count}\) : tensor<\?x48xf32>", step)
+        rows, = {result for out in outs for result in re.findall(rf"(%\w+) = nn.gather_rows .*outs\({out} ", step)}
+        # The first layer gets these rows, the second what the first one made; their weighted sum is combined.
+        first, = re.findall(rf"(%\w+) = call @layer_\d+\({rows}, ", step)
+        second, = re.findall(rf"(%\w+) = call @layer_\d+\({first}, ", step)
+        assert re.search(rf"moe.combine ins\({second}, ", step)
+
+
+def test_refusals(tmp_path):
+    for changes, message in (({"kv_sharing": {"enable": True, "update_cache": True}}, "write over keys and values"),
+                             ({"num_hidden_layers": 7}, "as many in each recursion"),
+                             ({"mor": {"type": "expert", "selection": "top_k"}}, "needs a capacity"),
+                             ({"mor": EXPERT | {"expert": {"router_func": "relu"}}}, "router_func")):
+        (tmp_path / "config.json").write_text(json.dumps(config(**EXPERT) | changes))
+        write_safetensors(tmp_path / "model.safetensors", {"a": np.zeros(1, np.float32)})
+        done = subprocess.run([str(BUILD / "bin" / "moec"), "compile", str(tmp_path), "-o", str(tmp_path / "x.moec")],
+                              capture_output=True, text=True)
+        assert done.returncode in (1, 3) and message in done.stderr, done.stderr
