@@ -155,3 +155,17 @@ def test_recursions_and_later_tokens(build):
         assert function(x)[0][:40].tobytes() == function(other)[0][:40].tobytes()
     function, sequence = model.function("by_expert"), np.zeros(64, np.int32)
     assert function(x, sequence)[0][:40].tobytes() != function(other, sequence)[0][:40].tobytes()
+
+
+def test_a_recursion_of_all_tokens(build, lowering):
+    """With every token and a weight of one, the block is an ordinary one: x + h, to the bit. And where no token goes
+    deeper, the second recursion computes nothing; where all do, each of them."""
+    random = Random()
+    model = build(INPUTS / "recurse_once.mlir", {"block.weight": random(HIDDEN, HIDDEN)}, *lowering)
+    x, ones = random(TOKENS, HIDDEN, scale=1), np.ones((TOKENS, 1), np.float32)
+    plain, once = model.function("plain"), model.function("once")
+    h = plain(x)
+    assert once(x, np.zeros((TOKENS, 1), np.int32), ones).tobytes() == (x + h).tobytes()
+    assert once(x, np.ones((TOKENS, 1), np.int32), ones).tobytes() == (x + plain(h)).tobytes()
+    depth = (np.arange(TOKENS, dtype=np.int32) % 2)[:, None]
+    assert once(x, depth, ones).tobytes() == np.where(depth, x + plain(h), x + h).tobytes()
