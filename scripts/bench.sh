@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures prefill and decode of a random model in the shape of OLMoE-1B-7B
+# Measures a random model in the shape of OLMoE-1B-7B, its experts, and one layer
 # against this machine's own limits, and gates against the product in them.
 # bench.sh BUILD [options of report.py]
 set -euo pipefail
