@@ -2,13 +2,15 @@
 of the formulas. Experts that compute nothing, and router logits that reach the next layer, run here."""
 
 import json
+import pickle
 import re
 import subprocess
+import sys
 
 import moec
 import numpy as np
 import pytest
-from conftest import BUILD, SOURCE, write_safetensors
+from conftest import BUILD, SOURCE, targets, write_safetensors
 from formulas import causal_attention, relative_error, rms, sigmoid, silu, softmax, top, turn, wide
 
 PUBLISHED = SOURCE / "examples" / "architectures" / "moe_plus_plus_published.json"
@@ -139,12 +141,12 @@ def checkpoint(directory, changes, tensors):
     return directory
 
 
-@pytest.fixture(params=[("--target", "cpu"), ("--fallback",)], ids=["kernels", "generic"])
-def lowering(request):
-    return request.param
+# Every form in baseline code and generic, the released one also in every other form of the code.
+CASES = [(variant, flags) for variant in VARIANTS for flags in [("--target", "cpu"), ("--fallback",)]]
+CASES += [("released", ("--target", target)) for target in targets("moe_plus_plus", "f32") if target != "cpu"]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant, lowering", CASES)
 def test_equals_the_formulas(compiled, tmp_path, variant, lowering):
     changes, formulas = VARIANTS[variant]
     rng = np.random.default_rng(11)
@@ -228,3 +230,41 @@ def test_what_the_original_lacks_too(tmp_path):
         done = subprocess.run([str(BUILD / "bin" / "moec"), "compile", str(directory), "-o", str(tmp_path / "x.moec")],
                               capture_output=True, text=True)
         assert done.returncode in (1, 3) and message in done.stderr, done.stderr
+
+
+def bf16(tensors):
+    """What weights of bf16 hold; routers and norms stay as they are."""
+    def rounded(value):
+        bits = value.view(np.uint32)
+        return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    return {name: value if "gate" in name or "norm" in name or "constant" in name else rounded(value)
+            for name, value in tensors.items()}
+
+
+@pytest.mark.parametrize("target", targets("moe_plus_plus", "bf16"))
+def test_bf16(compiled, tmp_path, target):
+    rng = np.random.default_rng(11)
+    tensors = random_tensors(rng, True)
+    ids = rng.integers(0, SIZES["vocab_size"], 90, dtype=np.int32)
+    model = moec.Model(compiled(checkpoint(tmp_path, {}, tensors), "--dtype", "bf16", "--target", target))
+    session, oracle = model.session(threads=2), Oracle(bf16(tensors))
+    actual, expected = session.step([(0, ids)], rows="all"), oracle.logits(ids)
+    same = np.ones(90, bool)
+    for layer in range(SIZES["num_hidden_layers"]):
+        same &= (session.tap(f"layers.{layer}.experts") == oracle.ids[layer]).all(1)
+    assert same.sum() >= 85
+    assert relative_error(actual[same], expected[same]) <= 2e-2
+    pieces = model.session(threads=1)
+    rest = [pieces.step([(0, part)], rows="all") for part in np.split(ids, [1, 2, 40])]
+    assert np.concatenate(rest).tobytes() == actual.tobytes()
+
+
+@pytest.mark.parametrize("side", ["after", "before"])
+def test_step_between_guard_pages(compiled, tmp_path, side):
+    from test_guard_pages import ENVIRONMENT, SCRIPT, cases
+    directory = checkpoint(tmp_path, {}, random_tensors(np.random.default_rng(11), True))
+    artifact = compiled(directory, "--dtype", "f32", "--target", "cpu", "--max-sequences", "3")
+    recorded = tmp_path / "cases"
+    recorded.write_bytes(pickle.dumps(list(cases(artifact))))
+    done = subprocess.run([sys.executable, SCRIPT, artifact, recorded, side], capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.returncode == 0, (done.returncode, done.stderr)
