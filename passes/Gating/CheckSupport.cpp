@@ -60,7 +60,10 @@ struct CheckSupport : moec::impl::CheckSupportPassBase<CheckSupport> {
       else if (auto gate = dyn_cast<GateOp>(op))
         checkRouting(op, gate.getRouting(), gate.getInputs(), expertsOf(gate));
       else if (auto experts = dyn_cast<ExpertsOp>(op))
-        checkIds(experts);
+        checkIds(op, experts.getIds(), experts.numExperts(), "experts");
+      else if (auto recurse = dyn_cast<RecurseOp>(op))
+        checkIds(op, recurse.getIds(), recurse.getBodies().size(),
+                 "recursions");
       else if (auto weight = dyn_cast<WeightOp>(op))
         checkElement(op, "weight '" + weight.getName() + "'", weight.getType());
       else if (auto func = dyn_cast<func::FuncOp>(op))
@@ -100,18 +103,17 @@ private:
   }
 
   /// A router may know more experts than there are; they would compute nothing.
-  void checkIds(ExpertsOp experts) {
-    auto route = experts.getIds().getDefiningOp<RouteOp>();
+  void checkIds(Operation *op, Value ids, int64_t number, StringRef what) {
+    auto route = ids.getDefiningOp<RouteOp>();
     if (!route)
       return;
     int64_t most = expertsOf(route);
     if (auto alias = route.getAlias())
       most = *llvm::max_element(*alias) + 1;
-    if (most <= experts.numExperts())
+    if (most <= number)
       return;
-    experts.emitError() << "[MOE0159] the router chooses among " << most
-                        << " experts, of which there are only "
-                        << experts.numExperts();
+    op->emitError() << "[MOE0159] the router chooses among " << most << " "
+                    << what << ", of which there are only " << number;
     ++refusals;
   }
 

@@ -275,6 +275,15 @@ def test_rows_that_are_computed(checkpoints, model):
         assert re.search(rf"moe.combine ins\({second}, ", step)
 
 
+def test_inspect(checkpoints, model):
+    """The layers that run again say how often, and who chooses."""
+    for variant, words in (("expert-own", "3 recursions, by sigmoid"), ("token-first", "keys and values of the first")):
+        model(variant)
+        done = subprocess.run([str(BUILD / "bin" / "moec"), "inspect", str(checkpoints / variant)], capture_output=True,
+                              text=True, check=True)
+        assert words in done.stdout, done.stdout
+
+
 def test_refusals(tmp_path):
     for changes, message in (({"kv_sharing": {"enable": True, "update_cache": True}}, "write over keys and values"),
                              ({"num_hidden_layers": 7}, "as many in each recursion"),

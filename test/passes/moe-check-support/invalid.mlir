@@ -50,3 +50,21 @@ func.func @aliases(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>
   } -> tensor<?x4xf32>
   return
 }
+
+// -----
+
+// A depth that no recursion has.
+
+func.func @recursions(%x: tensor<?x4xf32>, %l: tensor<?x3xf32>, %i: tensor<?x1xi32>, %v: tensor<?x1xf32>, %o: tensor<?x4xf32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 1>} ins(%l : tensor<?x3xf32>)
+      outs(%i, %v : tensor<?x1xi32>, tensor<?x1xf32>) -> tensor<?x1xi32>, tensor<?x1xf32>
+  // expected-error @+1 {{[MOE0159] the router chooses among 3 recursions, of which there are only 2}}
+  %y = moe.recurse ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x1xi32>, tensor<?x1xf32>) outs(%o : tensor<?x4xf32>) {
+  ^bb0(%rows: tensor<?x4xf32>):
+    moe.yield %rows : tensor<?x4xf32>
+  }, {
+  ^bb0(%rows: tensor<?x4xf32>):
+    moe.yield %rows : tensor<?x4xf32>
+  } -> tensor<?x4xf32>
+  return
+}
