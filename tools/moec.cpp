@@ -43,6 +43,10 @@ int main(int argc, char **argv) {
     return 0;
   } catch (const CLI::ParseError &error) {
     app.exit(error);
+    for (llvm::StringRef argument : arguments)
+      if (argument.starts_with("@"))
+        std::fprintf(stderr, "There is no file of arguments %s.\n",
+                     argument.drop_front().str().c_str());
     return 2;
   }
   return command.exitCode;

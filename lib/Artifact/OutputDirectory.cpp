@@ -46,14 +46,15 @@ static bool exists(const std::string &path) {
   return lstat(path.c_str(), &info) == 0;
 }
 
+static bool isArtifact(const std::string &path) {
+  return fs::is_directory(fs::symlink_status(path)) &&
+         exists(path + "/manifest.json") &&
+         exists(path + "/manifest.json.xxh3");
+}
+
 /// What is at the path may be replaced only if it is an artifact.
 static Status checkReplaceable(const std::string &path) {
-  if (!exists(path))
-    return {};
-  bool isArtifact = fs::is_directory(fs::symlink_status(path)) &&
-                    exists(path + "/manifest.json") &&
-                    exists(path + "/manifest.json.xxh3");
-  if (isArtifact)
+  if (!exists(path) || isArtifact(path))
     return {};
   return Status::failure(ErrorCode::Occupied,
                          path + ": exists and is no artifact; it is not "
@@ -74,7 +75,7 @@ Result<OutputDirectory> OutputDirectory::create(const std::string &path,
       directory.path == "..")
     return Status::failure(ErrorCode::Occupied,
                            "'" + path + "' is no name for an artifact");
-  weights::removeLeftovers(directory.path);
+  weights::removeLeftovers(directory.path, isArtifact);
   Status status = checkReplaceable(directory.path);
   if (status.ok())
     status = directory.checkSpace();

@@ -110,7 +110,9 @@ static void removeAll(const fs::path &path) {
   fs::remove_all(path, ignored);
 }
 
-void removeLeftovers(const std::string &path) {
+void removeLeftovers(
+    const std::string &path,
+    const std::function<bool(const std::string &)> &isWorthIt) {
   fs::path place = placeOf(path);
   for (const char *kind : {"old", "tmp"})
     for (const fs::path &left : temporaries(place, prefixOf(place, kind))) {
@@ -121,7 +123,8 @@ void removeLeftovers(const std::string &path) {
         continue;
       struct stat info;
       bool isMovedAside = std::string_view(kind) == "old" &&
-                          lstat(place.c_str(), &info) != 0 && errno == ENOENT;
+                          lstat(place.c_str(), &info) != 0 && errno == ENOENT &&
+                          isWorthIt && isWorthIt(left);
       if (!isMovedAside || rename(left.c_str(), place.c_str()) != 0)
         removeAll(left);
     }

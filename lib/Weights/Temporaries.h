@@ -59,8 +59,10 @@ makeTemporary(const std::string &path,
 Descriptor lockDirectory(const std::string &path);
 
 /// Removes what processes that are no more left beside a path, but gives the
-/// path back what was only moved aside.
-void removeLeftovers(const std::string &path);
+/// path back what was only moved aside, if it is worth it.
+void removeLeftovers(
+    const std::string &path,
+    const std::function<bool(const std::string &)> &isWorthIt = {});
 
 /// Removes what a process that is no more has begun to write for a path.
 void removeTemporaries(const std::string &path, int process);

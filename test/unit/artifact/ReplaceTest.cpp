@@ -130,6 +130,12 @@ TEST_F(ReplaceTest, WhatWasMovedAsideComesBack) {
   EXPECT_EQ(output.entries(), Names{"m.moec"});
 }
 
+TEST_F(ReplaceTest, WhatIsNoArtifactDoesNotComeBack) {
+  fs::create_directory(output / ".m.moec.old-12-1");
+  ASSERT_TRUE(OutputDirectory::create(place(), 0));
+  EXPECT_EQ(output.entries(), Names{});
+}
+
 TEST_F(ReplaceTest, WhatAnotherIsWritingStays) {
   auto first = OutputDirectory::create(place(), 0);
   ASSERT_TRUE(first);
