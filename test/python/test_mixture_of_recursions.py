@@ -297,6 +297,8 @@ def test_inspect(checkpoints, model):
 
 def test_refusals(tmp_path):
     for changes, message in (({"kv_sharing": {"enable": True, "update_cache": True}}, "write over keys and values"),
+                             ({"mor": TOKEN | {"router_type": "mlp"}}, "routers of several matrices"),
+                             ({"mor": TOKEN | {"token": {"gating": "none"}}}, "added without a weight"),
                              ({"num_hidden_layers": 7}, "as many in each recursion"),
                              ({"mor": {"type": "expert", "selection": "top_k"}}, "needs a capacity"),
                              ({"mor": EXPERT | {"expert": {"router_func": "relu"}}}, "router_func")):

@@ -56,16 +56,24 @@ TEST_F(InvalidTest, Entries) {
 }
 
 TEST_F(InvalidTest, OperationsWithoutSemantics) {
-  expectFailure("func.func @main(%x: tensor<2xf32>) -> f32 {\n"
-                "%c = arith.constant 0 : index\n"
-                "%0 = tensor.extract %x[%c] : tensor<2xf32>\n"
-                "return %0 : f32 }",
+  expectFailure("func.func @main(%x: tensor<2xf32>) -> tensor<4xf32> {\n"
+                "%0 = tensor.concat dim(0) %x, %x : (tensor<2xf32>, "
+                "tensor<2xf32>) -> tensor<4xf32>\n"
+                "return %0 : tensor<4xf32> }",
                 {reals({2}, {1., 2.})}, "has no reference semantics");
   expectFailure("func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {\n"
                 "%0 = math.cbrt %x : tensor<2xf32>\n"
                 "return %0 : tensor<2xf32> }",
                 {reals({2}, {1., 2.})},
                 "has no reference semantics for these operands");
+}
+
+TEST_F(InvalidTest, ElementThatIsNotThere) {
+  expectFailure("func.func @main(%x: tensor<2xf32>) -> f32 {\n"
+                "%c = arith.constant 2 : index\n"
+                "%0 = tensor.extract %x[%c] : tensor<2xf32>\n"
+                "return %0 : f32 }",
+                {reals({2}, {1., 2.})}, "takes element 2 of dimension 0");
 }
 
 TEST_F(InvalidTest, DivisionByZero) {
