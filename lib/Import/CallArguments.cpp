@@ -141,6 +141,13 @@ bool CallArguments::isNull(const char *name) const {
   return !value || value->isNull();
 }
 
+std::optional<StoredTensor> CallArguments::maybeTensor(const char *name,
+                                                       const char *suffix) {
+  if (!find(name))
+    return std::nullopt;
+  return tensor(name, suffix);
+}
+
 bool CallArguments::isList(const char *name) const {
   const Datum *value = find(name);
   return value && value->as<List>();

@@ -44,6 +44,7 @@ public:
   std::string function(const char *name);
   /// A tensor of the checkpoint: tensor(), or a name, which `suffix` completes.
   StoredTensor tensor(const char *name, const char *suffix);
+  std::optional<StoredTensor> maybeTensor(const char *name, const char *suffix);
   /// Whether it is missing or null.
   bool isNull(const char *name) const;
   /// A function, or else a list of objects of the wanted kind.

@@ -300,12 +300,7 @@ std::optional<Datum> ModuleBuilder::linear(Arguments arguments) {
       leaf(matmul(builder, loc(), *rows, *matrix, emptyRows(width)));
   if (!hasBias)
     return product;
-  // A bias is stored like its matrix, but for what only matrices can be.
-  StoredTensor ofBias = stored;
-  ofBias.name = stored.bias;
-  ofBias.scales.clear();
-  ofBias.transposed = false;
-  auto bias = weight(ofBias, {width}, f32, role);
+  auto bias = weight(stored.ofBias(), {width}, f32, role);
   if (!bias)
     return std::nullopt;
   return arithmetic("+", product, ObjectRef(makeColumn(*bias)));
@@ -315,7 +310,7 @@ std::optional<Datum> ModuleBuilder::rmsNorm(Arguments arguments) {
   CallArguments a("rms_norm", {"x", "name", "eps", "size", "offset"},
                   std::move(arguments), evaluator);
   RowsRef x = a.rows("x");
-  auto name = a.maybeText("name");
+  auto stored = a.maybeTensor("name", ".weight");
   double eps = a.number("eps"), offset = a.maybeNumber("offset").value_or(0);
   int64_t size = a.integer("size", x ? x->width : 1);
   if (!a.failed() && (size < 1 || x->width % size))
@@ -327,8 +322,8 @@ std::optional<Datum> ModuleBuilder::rmsNorm(Arguments arguments) {
   if (!rows)
     return std::nullopt;
   mlir::Value scale;
-  if (name) {
-    auto weightValue = weight(*name + ".weight", {size}, f32, "norm");
+  if (stored) {
+    auto weightValue = weight(*stored, {size}, f32, "norm");
     if (!weightValue)
       return std::nullopt;
     scale = *weightValue;
@@ -344,9 +339,11 @@ std::optional<Datum> ModuleBuilder::layerNorm(Arguments arguments) {
   CallArguments a("layer_norm", {"x", "name", "eps", "size", "bias"},
                   std::move(arguments), evaluator);
   RowsRef x = a.rows("x");
-  auto name = a.maybeText("name");
+  auto stored = a.maybeTensor("name", ".weight");
   double eps = a.number("eps");
   bool hasBias = a.boolean("bias", true);
+  if (hasBias && stored && stored->bias.empty())
+    a.fail("has a bias, but tensor() does not name it");
   int64_t size = a.integer("size", x ? x->width : 1);
   if (!a.failed() && (size < 1 || x->width % size))
     a.fail("needs a size that divides the width " + std::to_string(x->width) +
@@ -357,12 +354,13 @@ std::optional<Datum> ModuleBuilder::layerNorm(Arguments arguments) {
   if (!rows)
     return std::nullopt;
   mlir::Value scale, shift;
-  auto load = [&](const char *part, mlir::Value &value) {
-    auto found = weight(*name + part, {size}, f32, "norm");
+  auto load = [&](const StoredTensor &tensor, mlir::Value &value) {
+    auto found = weight(tensor, {size}, f32, "norm");
     value = found.value_or(mlir::Value());
     return found.has_value();
   };
-  if (name && (!load(".weight", scale) || (hasBias && !load(".bias", shift))))
+  if (stored && (!load(*stored, scale) ||
+                 (hasBias && !load(stored->ofBias(), shift))))
     return std::nullopt;
   mlir::Value empty = emptyRows(x->width);
   auto norm =
@@ -374,11 +372,12 @@ std::optional<Datum> ModuleBuilder::layerNorm(Arguments arguments) {
 std::optional<Datum> ModuleBuilder::parameter(Arguments arguments) {
   CallArguments a("parameter", {"name", "width", "role"}, std::move(arguments),
                   evaluator);
-  std::string name = a.text("name"), role = a.text("role", "norm");
+  StoredTensor stored = a.tensor("name", "");
+  std::string role = a.text("role", "norm");
   int64_t width = a.integer("width");
   if (a.failed())
     return std::nullopt;
-  auto value = weight(name, {width}, f32, role);
+  auto value = weight(stored, {width}, f32, role);
   if (!value)
     return std::nullopt;
   return ObjectRef(makeColumn(*value));

@@ -36,6 +36,14 @@ struct StoredTensor final : Object {
   int64_t begin = 0;
 
   bool isSliced() const { return rows || size || group || begin; }
+  /// A bias is stored like its matrix, but for what only matrices can be.
+  StoredTensor ofBias() const {
+    StoredTensor other = *this;
+    other.name = bias;
+    other.scales.clear();
+    other.transposed = false;
+    return other;
+  }
 };
 
 } // namespace moec::importer
