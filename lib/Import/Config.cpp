@@ -37,6 +37,10 @@ Config::Config(Json json, std::string file, const Family &family,
   for (const auto &[name, key] : family.keys)
     if (dependsOnLayer(family, {name}))
       byLayer.insert(name);
+  reachable = reachableNames(family);
+  // What the importer itself asks for, whatever the family.
+  reachable.insert({"torch_dtype", "max_position_embeddings", "eos_token_id",
+                    "bos_token_id"});
 }
 
 //===----------------------------------------------------------------------===//
@@ -256,6 +260,7 @@ bool Config::hasLength(const Key &key, const Found &found, const Datum &value,
   diagnostics.error(code::contradiction, file + ": " + found.path + " has " +
                                              std::to_string((*list)->size()) +
                                              " entries; it must have " +
+                                             key.lengthText +
                                              std::to_string(*expected));
   return false;
 }
@@ -263,6 +268,9 @@ bool Config::hasLength(const Key &key, const Found &found, const Datum &value,
 bool Config::checkPresent() {
   bool good = true;
   for (const auto &[name, key] : description.keys) {
+    // What nothing reads is as good as not declared.
+    if (!reachable.count(name))
+      continue;
     auto found = find(key);
     if (found && !found->value)
       continue;
@@ -374,10 +382,7 @@ static void addPlaces(const Json &object, std::string_view path,
 }
 
 void Config::checkUnread() {
-  std::set<std::string> reachable = reachableNames(description), read;
-  // What the importer itself asks for, whatever the family.
-  reachable.insert({"torch_dtype", "max_position_embeddings", "eos_token_id",
-                    "bos_token_id"});
+  std::set<std::string> read;
   for (const auto &[name, key] : description.keys)
     if (reachable.count(name))
       for (const std::string &path : key.from)

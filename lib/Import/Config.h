@@ -23,7 +23,8 @@ public:
   Config(Json json, std::string file, const Family &family,
          Diagnostics &diagnostics);
 
-  /// Checks the type and the range of every declared key that is present.
+  /// Checks the type and the range of every key that is present and can be
+  /// read.
   /// Reports all that are wrong.
   bool checkPresent();
 
@@ -64,7 +65,8 @@ private:
   Diagnostics &diagnostics;
   std::map<std::string, std::optional<Datum>> known;
   std::set<std::string> pending;
-  std::set<std::string> byLayer; ///< The keys whose values depend on it.
+  std::set<std::string> byLayer;   ///< The keys whose values depend on it.
+  std::set<std::string> reachable; ///< The names that anything can reach.
 };
 
 /// The value of a key as its type allows it; nothing when it is another type.

@@ -43,6 +43,7 @@ struct Key {
   std::vector<Json> only;
   std::optional<double> min, max;
   std::optional<Expression> length; ///< Of a list.
+  std::string lengthText;           ///< As the file has it.
 };
 
 /// A condition that must not hold.

@@ -258,6 +258,9 @@ bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
   const Json *length = field(json, "length");
   if (length && !expression(*length, where + ", 'length'", out.length))
     return false;
+  if (length)
+    out.lengthText =
+        length->is_string() ? length->get<std::string>() + " = " : "";
   return bounds(where, json, out);
 }
 

@@ -359,8 +359,8 @@ std::optional<Datum> ModuleBuilder::layerNorm(Arguments arguments) {
     value = found.value_or(mlir::Value());
     return found.has_value();
   };
-  if (stored && (!load(*stored, scale) ||
-                 (hasBias && !load(stored->ofBias(), shift))))
+  if (stored &&
+      (!load(*stored, scale) || (hasBias && !load(stored->ofBias(), shift))))
     return std::nullopt;
   mlir::Value empty = emptyRows(x->width);
   auto norm =

@@ -157,6 +157,9 @@ TEST(ArchSpecTest, ReportsWhereAProgramIsWrong) {
   EXPECT_TRUE(Program({{"self_attention(x)",
                         "x + project(x, 'self_attn.k_proj', 32, false)"}})
                   .failsWith({"rows of 64 and of 32 elements do not fit"}));
+  EXPECT_TRUE(
+      Program({{"prepare_q(q)", "layer_norm(q, tensor('a.weight'), 1e-6)"}})
+          .failsWith({"has a bias, but tensor() does not name it"}));
   EXPECT_TRUE(Program({{"prepare_q(q)", "rms_norm(q, null, 1e-6, 7)"}})
                   .failsWith({"size that divides the width 64, got 7"}));
   EXPECT_TRUE(Program({{"self_attention(x)", "7"}})
@@ -235,6 +238,31 @@ TEST(ArchSpecTest, LayersReadTokensAndOtherTensors) {
                   .failsWith({"embedding()" + late}));
 }
 
+// Norms and parameters, like matrices, may be parts of a tensor.
+TEST(ArchSpecTest, VectorsInTensors) {
+  EditedFixture edited("mixtral-a");
+  edited.editTensors([](Json &header) {
+    for (int layer = 0; layer < 3; ++layer) {
+      std::string prefix = "model.layers." + std::to_string(layer) + ".";
+      header[prefix + "norms"] = {{"dtype", "F32"}, {"shape", {2, 16}}};
+      header[prefix + "heads"] = {{"dtype", "F32"}, {"shape", {4, 16}}};
+    }
+  });
+  std::string part = "tensor('norms', rows=32, begin=16)";
+  Imported imported =
+      Program({{"prepare_q(q)", "rms_norm(q, " + part +
+                                    ", 1e-6, 16) * parameter('heads', 64) * "
+                                    "parameter(tensor('norms', rows=32, "
+                                    "begin=3, size=1), 1)"},
+               {"prepare_k(k)",
+                "layer_norm(k, " + part + ", 1e-6, 16, bias=false)"}},
+              Json::object(), edited.write())
+          .import();
+  ASSERT_TRUE(imported.module) << imported.messages();
+  EXPECT_EQ(count(imported.text(), "norms.rows16_16_32"), 6u)
+      << "a definition and a use for each layer";
+}
+
 TEST(ArchSpecTest, MoreFunctionsOfRows) {
   for (const char *name : {"sqrt", "abs", "sin", "cos"}) {
     std::string op = std::string(name) == "abs" ? "absf" : name;
@@ -278,7 +306,8 @@ TEST(ArchSpecTest, ListsHaveALength) {
   };
   EXPECT_TRUE(with("num_hidden_layers").import().module);
   EXPECT_TRUE(with("num_hidden_layers + 1")
-                  .failsWith({"windows has 3 entries; it must have 4"},
+                  .failsWith({"windows has 3 entries; it must have "
+                              "num_hidden_layers + 1 = 4"},
                              code::contradiction));
   EXPECT_TRUE(with("'3'").failsWith({"a length must be an integer"}));
 }

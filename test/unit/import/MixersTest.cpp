@@ -129,9 +129,9 @@ TEST(MixersTest, Configurations) {
   auto fails = [](const char *name, Json config) {
     return Mixed(name, Json::object(), std::move(config));
   };
-  EXPECT_TRUE(
-      fails("lfm2_moe", {{"layer_types", {"conv", "conv"}}})
-          .failsWith({"an entry for every layer"}, code::contradiction));
+  EXPECT_TRUE(fails("lfm2_moe", {{"layer_types", {"conv", "conv"}}})
+                  .failsWith({"it must have num_hidden_layers = "},
+                             code::contradiction));
   EXPECT_TRUE(fails("lfm2_moe", {{"conv_L_cache", 1}})
                   .failsWith({"conv_L_cache", "below the minimum"},
                              code::valueOutOfRange));
