@@ -104,6 +104,44 @@ def FuseGatePass : Pass<"moe-fuse-gate", "::mlir::ModuleOp"> {
 // Dispatch
 //===----------------------------------------------------------------------===//
 
+def NormalizeExpertsPass : Pass<"moe-normalize-experts", "::mlir::ModuleOp"> {
+  let summary = "bring experts and what scales them to their canonical form";
+  let description = [{
+    Does: makes `zero` of ranges of `moe.experts` whose ids the routing gives no weight (`null_experts`), so that no rows are made for them; joins
+    neighbouring ranges that do the same; multiplies the routing's `scale` by a constant that the result is multiplied by, and drops that product.
+    Requires: for null experts, ids and weights of one choice without an alias, weights on the output, ranges that are null as a whole. For a
+    scale, besides, weights that nobody else reads, no shared experts weighed by the router, a finite constant above 0, a result read once.
+    Leaves: what does not fit stays, with a remark that says why.
+    Rejects: nothing.
+    No invalid input: other experts are left alone.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect"];
+}
+
+def SelectSharedPass : Pass<"moe-select-shared", "::mlir::ModuleOp"> {
+  let summary = "decide which shared experts become one wide one";
+  let description = [{
+    Does: gives `moe.shared` ops that are added to each other the same number `wide`, where they read the same rows, compute the same up to
+    their width, and end in a product over it.
+    Requires: nothing.
+    Leaves: shared experts that stay as they are, with a remark that says why where there are several of the same rows.
+    Rejects: nothing.
+    No invalid input: other shared experts are left alone.
+  }];
+}
+
+def FuseSharedPass : Pass<"moe-fuse-shared", "::mlir::ModuleOp"> {
+  let summary = "make one wide expert of several shared ones";
+  let description = [{
+    Does: replaces the `moe.shared` ops of one number `wide` by one whose width is the sum of theirs: matrices and vectors over the width are
+    concatenated, those of the last product column by column. What added their results adds one.
+    Requires: what `moe-select-shared` chose.
+    Leaves: no `wide`; `moe.concat` of weights, which `moe-hoist-recipes` moves.
+    Rejects: MOE0331 shared experts with a number `wide` that do not fit together.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 def InlineSharedPass : Pass<"moe-inline-shared", "::mlir::ModuleOp"> {
   let summary = "make shared experts part of their layer";
   let description = [{
@@ -140,6 +178,20 @@ def DispatchExpertsPass : Pass<"moe-dispatch-experts", "::mlir::ModuleOp"> {
     `linalg.fill`, `tensor.empty`, `tensor.dim` of the number of rows, `arith.constant`; an elementwise op that reads the rows or a member itself.
   }];
   let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def CountChoicesPass : Pass<"moe-count-choices", "::mlir::ModuleOp"> {
+  let summary = "decide who counts the rows of experts, and whether anybody has to";
+  let description = [{
+    Does: for every `moe.plan` whose ids a `moe.gate` or `moe.route` of the same function makes, either says that each token chose as many
+    experts of every group (`groups`), where the routing has a quota for each group or takes all experts, and nothing drops, forbids or renames
+    choices; or lets the choice count by blocks of tokens (`counts`), which the plan then adds up.
+    Requires: tensors.
+    Leaves: plans without either keep counting, with a remark that says why.
+    Rejects: nothing.
+    No invalid input: other plans are left alone.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
 }
 
 def FormMatmulsPass : Pass<"moe-form-matmuls", "::mlir::ModuleOp"> {

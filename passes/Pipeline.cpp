@@ -71,8 +71,13 @@ static void buildDispatch(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createExportTapsPass({options.taps}));
   // Before everything else: what is inside is then like what is outside.
   pm.addPass(createDispatchRecursionsPass());
+  pm.addPass(createSelectSharedPass());
+  pm.addPass(createFuseSharedPass());
   pm.addPass(createInlineSharedPass());
+  // Behind taps, which read results before they are scaled.
+  pm.addPass(createNormalizeExpertsPass());
   pm.addPass(createDispatchExpertsPass());
+  pm.addPass(createCountChoicesPass());
   // After the experts, whose products are grouped already.
   pm.addPass(createFormMatmulsPass());
   addCleanup(pm);

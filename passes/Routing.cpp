@@ -197,5 +197,6 @@ moec::splitCombineGate(OpBuilder &builder, moe::CombineGateOp op) {
   auto gate = moe::GateOp::create(builder, loc, TypeRange(), y, op.getMatrix(),
                                   op.getLogitBias(), op.getInputs(),
                                   op.getOuts().drop_front(), op.getRouting());
+  gate.setCountRowsAttr(op.getCountRowsAttr());
   return {combine, gate};
 }

@@ -77,13 +77,17 @@ mlir::LogicalResult verifyMatrix(mlir::Operation *op, llvm::StringRef what,
 mlir::LogicalResult verifyOuts(mlir::Operation *op, mlir::OperandRange outs,
                                size_t number);
 
-/// Checks the operands and outputs (ids, weights, logits, and the weights of
-/// shared experts where there are any) of a router that is fused.
+/// The outputs of a router that is fused: ids, weights, logits, and, where there
+/// are any, the weights of shared experts and the counts.
+size_t numGateOuts(moe::RoutingAttr routing, std::optional<int64_t> countRows);
+
+/// Checks the operands and outputs of a router that is fused.
 mlir::LogicalResult verifyGate(mlir::Operation *op, mlir::Value x,
                                mlir::Value weight, mlir::Value logitBias,
                                moe::RoutingAttr routing,
                                const moe::RoutingInputs &inputs,
-                               mlir::ValueRange outs);
+                               mlir::ValueRange outs,
+                               std::optional<int64_t> countRows);
 
 /// What a combine reads and writes.
 struct CombineParts {
@@ -96,6 +100,11 @@ struct CombineParts {
 /// Checks the operands of a combine.
 mlir::LogicalResult verifyCombine(mlir::Operation *op,
                                   const CombineParts &parts);
+
+/// Checks counts of choices of at least so many experts, by block of `rows`
+/// tokens or a multiple of these.
+mlir::LogicalResult verifyCounts(mlir::Operation *op, mlir::Value counts,
+                                 int64_t rows, int64_t experts);
 
 /// Registers how the ops of both dialects bufferize (it lives here because one
 /// model serves both).

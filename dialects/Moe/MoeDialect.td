@@ -238,6 +238,8 @@ def Moe_RoutingAttr : Moe_Attr<"Routing", "routing"> {
     }
     double epsValue() const { return valueOr(getEps(), 0.0); }
     double scaleValue() const { return valueOr(getScale(), 1.0); }
+    /// The same with another scale.
+    RoutingAttr withScale(double scale) const;
     /// Whether groups of experts restrict the choice.
     bool restrictsGroups() const {
       bool keepsAll = getGroupKeep() == 0 || getGroupKeep() == getGroups();

@@ -48,7 +48,8 @@ defvar Moe_RoutingInputs = (ins
   Optional<Moe_Shaped>:$expert_scale, Optional<Moe_Shaped>:$sequence);
 defvar Moe_RoutingOuts = (ins
   Variadic<Moe_Shaped>:$outs, Moe_RoutingAttr:$routing,
-  OptionalAttr<DenseBoolArrayAttr>:$class_mask, OptionalAttr<DenseI32ArrayAttr>:$alias);
+  OptionalAttr<DenseBoolArrayAttr>:$class_mask, OptionalAttr<DenseI32ArrayAttr>:$alias,
+  OptionalAttr<I64Attr>:$count_rows);
 defvar Moe_RoutingFormat = [{
     (`bias` `(` $bias^ `:` type($bias) `)`)?
     (`eligible` `(` $eligible^ `:` type($eligible) `)`)?
@@ -76,7 +77,10 @@ def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
     - `table` i32 [V, k] and `token_id` i32 [T]: for `policy = table`;
     - `expert_scale` f32 [E]: multiplies the weight of each expert;
     - `sequence` i32 [T]: equal for neighbours of one sequence, for capacities that count by sequence;
-    - the attribute `alias` (E numbers below M): the expert that computes in place of each; ids are then below M. M may exceed E.
+    - the attribute `alias` (E numbers below M): the expert that computes in place of each; ids are then below M. M may exceed E;
+    - the attribute `count_rows`, which adds an output behind all others: `counts` i32 [B, max(E, M)], how often the tokens of a block chose each
+      expert. A block has the `count_rows * ceil(T / (count_rows * B))` tokens behind those of the blocks before it; blocks
+      without tokens are not written. What a capacity drops is not a choice.
 
     What happens in front of the logits, such as a norm, a hidden layer, or adding a map of the previous layer's logits, is ordinary ops.
 
@@ -94,6 +98,9 @@ def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
       "const ::moec::moe::RoutingInputs &":$inputs, "::mlir::ValueRange":$outs, "::moec::moe::RoutingAttr":$routing)>];
   let extraClassDeclaration = baseDeclaration # [{
     ::moec::moe::RoutingInputs getInputs();
+    /// The outputs that not every choice has; null where absent.
+    ::mlir::Value getShared();
+    ::mlir::Value getCounts();
   }];
 }
 
@@ -117,6 +124,9 @@ def Moe_GateOp : Moe_ComputeOp<"gate", [AttrSizedOperandSegments]> {
       "::moec::moe::RoutingAttr":$routing)>];
   let extraClassDeclaration = baseDeclaration # [{
     ::moec::moe::RoutingInputs getInputs();
+    /// The outputs that not every choice has; null where absent.
+    ::mlir::Value getShared();
+    ::mlir::Value getCounts();
   }];
 }
 
@@ -124,25 +134,31 @@ def Moe_GateOp : Moe_ComputeOp<"gate", [AttrSizedOperandSegments]> {
 // Group by expert, bring back
 //===----------------------------------------------------------------------===//
 
-def Moe_PlanOp : Moe_ComputeOp<"plan"> {
+def Moe_PlanOp : Moe_ComputeOp<"plan", [AttrSizedOperandSegments]> {
   let summary = "sort the chosen (token, expert) pairs by expert";
   let description = [{
     A stable counting sort: pairs by expert, those of an expert by token. The ids `first` to `first + E` are those of the
     E experts that are planned for; of the ids behind them, there are `others`. Only planned ids make rows: not those of others, and
     not -1, which is none. With `open`, the others make rows of the last planned expert.
 
-    ins: `ids` i32 [T, k]. outs:
+    Whoever chose may have counted: `counts` i32 [B, N or more] are the choices of each of N ids by block of tokens (with `count_rows` as in `moe.route`),
+    which are added up instead of counted again. Where `groups` is above 1, each token is known to have chosen `k / groups` experts of each of as many
+    neighbouring parts of the ids; the rows of a group then begin at `g * T * k / groups` whatever was chosen, and groups are planned independently.
+
+    ins: `ids` i32 [T, k], optional `counts`. outs:
     - `offsets` i32 [E + 1]: the rows of expert `first + e` are `offsets[e]` to `offsets[e + 1]`;
     - `active` i32 [E + 1]: the e that have rows, ascending; the last entry is their number;
     - `row_token` i32 [T * k]: the token of each row;
     - `token_row` i32 [T, k]: the rows of each token, by ascending expert, -1 behind the last one;
     - `token_slot` i32 [T, k]: beside each entry of `token_row`, its column in `ids`.
   }];
-  let arguments = (ins Moe_Shaped:$ids, Variadic<Moe_Shaped>:$outs,
+  let arguments = (ins Moe_Shaped:$ids, Optional<Moe_Shaped>:$counts, Variadic<Moe_Shaped>:$outs,
                        DefaultValuedAttr<I64Attr, "0">:$first,
-                       DefaultValuedAttr<I64Attr, "0">:$others, UnitAttr:$open);
+                       DefaultValuedAttr<I64Attr, "0">:$others,
+                       DefaultValuedAttr<I64Attr, "1">:$groups,
+                       OptionalAttr<I64Attr>:$count_rows, UnitAttr:$open);
   let assemblyFormat = [{
-    attr-dict `ins` `(` $ids `:` type($ids) `)` `outs` `(` $outs `:` type($outs) `)`
+    attr-dict `ins` `(` $ids `:` type($ids) `)` (`counts` `(` $counts^ `:` type($counts) `)`)? `outs` `(` $outs `:` type($outs) `)`
     (`->` type($results)^)?
   }];
 }
@@ -268,9 +284,13 @@ def Moe_SharedOp : Moe_ComputeOp<"shared", [
   let summary = "an expert that every token passes through";
   let description = [{
     The region maps `x` [T, H] and the weights to [T, H']. It is the same as its region inlined; that it is
-    an op lets passes see shared experts as such (fuse several into a wider one, run them beside the routed ones).
+    an op lets passes see shared experts as such.
+
+    Shared experts of one block with the same number `wide` are to become one expert of their widths together
+    (`moe-select-shared` says which, `moe-fuse-shared` does it).
   }];
-  let arguments = (ins Moe_Shaped:$x, Variadic<Moe_Shaped>:$params, Variadic<Moe_Shaped>:$outs);
+  let arguments = (ins Moe_Shaped:$x, Variadic<Moe_Shaped>:$params, Variadic<Moe_Shaped>:$outs,
+                       OptionalAttr<I64Attr>:$wide);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     attr-dict `ins` `(` $x `:` type($x) `)` `params` `(` $params `:` type($params) `)`

@@ -106,6 +106,9 @@ def Moe_CombineGateOp : Moe_ComputeOp<"combine_gate", [AttrSizedOperandSegments]
   }], Moe_RoutingFormat);
   let extraClassDeclaration = baseDeclaration # [{
     ::moec::moe::RoutingInputs getInputs();
+    /// The outputs that not every choice has; null where absent.
+    ::mlir::Value getShared();
+    ::mlir::Value getCounts();
   }];
 }
 

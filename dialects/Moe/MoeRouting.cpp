@@ -163,6 +163,19 @@ LogicalResult RoutingAttr::verify(
                  succeeded(check.positive(lightShare, "light_share")));
 }
 
+RoutingAttr RoutingAttr::withScale(double scale) const {
+  auto attr = FloatAttr::get(Float64Type::get(getContext()), scale);
+  return get(
+      getContext(), getK(), getPolicy(), getScore(), getScope(), getSelectOn(),
+      getWeightFrom(), getRenorm(), getEpsMode(), getEps(), getLp(),
+      scale == 1.0 ? FloatAttr() : attr, getSoftcap(), getWindow(),
+      getThreshold(), getGroups(), getGroupReduce(), getGroupKeep(),
+      getGroupFill(), getGroupQuota(), getNullExperts(), getNullBeforeNorm(),
+      getWindowBy(), getSharedExperts(), getCapacity(), getCapacityUnit(),
+      getCapacityMin(), getCapacityScope(), getPriority(), getDropOrder(),
+      getLightExperts(), getLightShare(), getRenormAfterDrop(), getDedupe());
+}
+
 //===----------------------------------------------------------------------===//
 // In words
 //===----------------------------------------------------------------------===//
@@ -281,12 +294,27 @@ std::string RoutingAttr::inWords(const RoutingInputs &inputs) const {
 // The ops
 //===----------------------------------------------------------------------===//
 
+/// `first` outputs are those of every choice.
+template <typename OpTy> static Value sharedOf(OpTy op, unsigned first) {
+  return op.getRouting().getSharedExperts() ? op.getOuts()[first] : Value();
+}
+template <typename OpTy> static Value countsOf(OpTy op) {
+  return op.getCountRows() ? op.getOuts().back() : Value();
+}
+
+Value RouteOp::getShared() { return sharedOf(*this, 2); }
+Value GateOp::getShared() { return sharedOf(*this, 3); }
+Value RouteOp::getCounts() { return countsOf(*this); }
+Value GateOp::getCounts() { return countsOf(*this); }
+Value CombineGateOp::getShared() { return sharedOf(*this, 4); }
+Value CombineGateOp::getCounts() { return countsOf(*this); }
+
 void RouteOp::build(OpBuilder &builder, OperationState &state,
                     TypeRange results, Value logits, const RoutingInputs &in,
                     ValueRange outs, RoutingAttr routing) {
   build(builder, state, results, logits, in.bias, in.eligible, in.classId,
         in.tokenK, in.table, in.tokenId, in.expertScale, in.sequence, outs,
-        routing, in.classMask, in.alias);
+        routing, in.classMask, in.alias, /*count_rows=*/IntegerAttr());
 }
 
 void GateOp::build(OpBuilder &builder, OperationState &state, TypeRange results,
@@ -295,7 +323,8 @@ void GateOp::build(OpBuilder &builder, OperationState &state, TypeRange results,
                    RoutingAttr routing) {
   build(builder, state, results, x, weight, logitBias, in.bias, in.eligible,
         in.classId, in.tokenK, in.table, in.tokenId, in.expertScale,
-        in.sequence, outs, routing, in.classMask, in.alias);
+        in.sequence, outs, routing, in.classMask, in.alias,
+        /*count_rows=*/IntegerAttr());
 }
 
 namespace {
@@ -427,37 +456,53 @@ static int64_t dim(Value value, unsigned i) {
   return cast<ShapedType>(value.getType()).getDimSize(i);
 }
 
-/// `shared` are the weights of shared experts, if there are any.
+/// How many outputs a choice has besides those of every one.
+static size_t numFurther(RoutingAttr routing, std::optional<int64_t> countRows) {
+  return bool(routing.getSharedExperts()) + bool(countRows);
+}
+
+/// Checks what every choice has, whatever computes the logits. `further` are
+/// the weights of shared experts and the counts, where there are any.
 static LogicalResult verifyRouting(Operation *op, RoutingAttr routing,
                                    const RoutingInputs &inputs, Value logits,
-                                   ValueRange outs, Value shared) {
+                                   ValueRange outs, ValueRange further,
+                                   std::optional<int64_t> countRows) {
   int64_t scored = dim(logits, 1), n = routing.getSharedExperts();
   if (ShapedType::isDynamic(scored))
     return op->emitOpError("logits must have a static number of experts");
   if (n >= scored)
     return op->emitOpError("shared_experts = ")
            << n << " leaves none of " << scored << " logits";
-  if (shared && failed(verifyShape(op, shared, "shared weights", {kAny, n},
-                                   Float32Type::get(op->getContext()))))
+  if (n && failed(verifyShape(op, further[0], "shared weights", {kAny, n},
+                              Float32Type::get(op->getContext()))))
+    return failure();
+  if (countRows &&
+      failed(verifyCounts(op, further.back(), *countRows, scored - n)))
     return failure();
   return InputsCheck{op, routing, inputs, scored - n}.run(outs[0], outs[1]);
 }
 
 LogicalResult RouteOp::verify() {
-  bool shares = getRouting().getSharedExperts();
   if (failed(verifyDps(*this)) ||
-      failed(verifyOuts(*this, getOuts(), shares ? 3 : 2)))
+      failed(verifyOuts(*this, getOuts(),
+                        2 + numFurther(getRouting(), getCountRows()))))
     return failure();
   if (failed(verifyShape(*this, getLogits(), "logits", {kAny, kAny},
                          Float32Type::get(getContext()))))
     return failure();
   return verifyRouting(*this, getRouting(), getInputs(), getLogits(), getOuts(),
-                       shares ? getOuts()[2] : Value());
+                       getOuts().drop_front(2), getCountRows());
+}
+
+size_t moec::numGateOuts(RoutingAttr routing,
+                         std::optional<int64_t> countRows) {
+  return 3 + numFurther(routing, countRows);
 }
 
 LogicalResult moec::verifyGate(Operation *op, Value x, Value weight,
                                Value logitBias, RoutingAttr routing,
-                               const RoutingInputs &inputs, ValueRange outs) {
+                               const RoutingInputs &inputs, ValueRange outs,
+                               std::optional<int64_t> countRows) {
   Type f32 = Float32Type::get(op->getContext());
   if (failed(verifyShape(op, x, "x", {kAny, kAny})) ||
       failed(verifyShape(op, outs[2], "logits", {kAny, kAny}, f32)))
@@ -470,15 +515,15 @@ LogicalResult moec::verifyGate(Operation *op, Value x, Value weight,
   if (logitBias &&
       failed(verifyShape(op, logitBias, "logit_bias", {scored}, f32)))
     return failure();
-  return verifyRouting(op, routing, inputs, outs[2], outs,
-                       routing.getSharedExperts() ? outs[3] : Value());
+  return verifyRouting(op, routing, inputs, outs[2], outs, outs.drop_front(3),
+                       countRows);
 }
 
 LogicalResult GateOp::verify() {
   if (failed(verifyDps(*this)) ||
       failed(verifyOuts(*this, getOuts(),
-                        getRouting().getSharedExperts() ? 4 : 3)))
+                        numGateOuts(getRouting(), getCountRows()))))
     return failure();
   return verifyGate(*this, getX(), getWeight(), getLogitBias(), getRouting(),
-                    getInputs(), getOuts());
+                    getInputs(), getOuts(), getCountRows());
 }

@@ -89,6 +89,24 @@ LogicalResult moec::verifyOuts(Operation *op, OperandRange outs,
   return success();
 }
 
+LogicalResult moec::verifyCounts(Operation *op, Value counts, int64_t rows,
+                                 int64_t experts) {
+  if (rows < 1)
+    return op->emitOpError("count_rows must be at least 1, got ") << rows;
+  if (failed(verifyShape(op, counts, "counts", {kAny, kAny},
+                         IntegerType::get(op->getContext(), 32))))
+    return failure();
+  int64_t blocks = dim(counts, 0), width = dim(counts, 1);
+  // An alias leaves the last experts of a choice without any.
+  if (ShapedType::isDynamic(width) || width < experts)
+    return op->emitOpError("counts must have a column for each of ")
+           << experts << " experts, got " << counts.getType();
+  if (ShapedType::isDynamic(blocks) || blocks < 1)
+    return op->emitOpError("counts must have a static number of blocks, got ")
+           << counts.getType();
+  return success();
+}
+
 LogicalResult PlanOp::verify() {
   if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 5)))
     return failure();
@@ -105,6 +123,20 @@ LogicalResult PlanOp::verify() {
   int64_t end = dim(getOuts()[0], 0);
   if (ShapedType::isDynamic(end))
     return emitOpError("offsets must have a static size");
+  int64_t ids = end - 1 + getFirst() + getOthers();
+  if (bool(getCounts()) != bool(getCountRows()))
+    return emitOpError("counts and count_rows need each other");
+  if (Value counts = getCounts())
+    if (failed(verifyCounts(*this, counts, *getCountRows(), ids)))
+      return failure();
+  if (getGroups() < 1 || ids % getGroups() || k % getGroups())
+    return emitOpError("groups must divide the ")
+           << ids << " ids and the " << k << " choices of a token, got "
+           << getGroups();
+  if (getGroups() > 1 && (getCounts() || getFirst() || getOthers()))
+    return emitOpError("groups need a plan of all ids, without counts");
+  if (getOpen() && (getCounts() || getGroups() > 1))
+    return emitOpError("open does not go with counts or groups");
   return success(
       succeeded(verifyShape(*this, getOuts()[1], "active", {end}, i32)) &&
       succeeded(verifyShape(*this, getOuts()[2], "row_token", {kAny}, i32)) &&
@@ -192,15 +224,16 @@ LogicalResult CombineOp::verify() {
 }
 
 LogicalResult CombineGateOp::verify() {
-  bool shares = getRouting().getSharedExperts();
   if (failed(verifyDps(*this)) ||
-      failed(verifyOuts(*this, getOuts(), shares ? 5 : 4)) ||
+      failed(verifyOuts(*this, getOuts(),
+                        1 + numGateOuts(getRouting(), getCountRows()))) ||
       failed(verifyCombine(*this, {getRows(), getTokenRow(), getTokenSlot(),
                                    getRowWeights(), getRowIds(), getLocals(),
                                    getAddends(), getRanges(), getOuts()[0]})))
     return failure();
   return verifyGate(*this, getOuts()[0], getMatrix(), getLogitBias(),
-                    getRouting(), getInputs(), getOuts().drop_front());
+                    getRouting(), getInputs(), getOuts().drop_front(),
+                    getCountRows());
 }
 
 /// Checks the arguments and the result of a region that stands for a

@@ -265,7 +265,8 @@ std::optional<Datum> ModuleBuilder::shared(Arguments arguments) {
   mlir::Value empty =
       emptyRows(cast<RankedTensorType>(result->getType()).getDimSize(1));
   auto op = moe::SharedOp::create(builder, loc(), TypeRange{empty.getType()},
-                                  *rows, region.outer, ValueRange{empty});
+                                  *rows, region.outer, ValueRange{empty},
+                                  /*wide=*/mlir::IntegerAttr());
   op.getBody().push_back(block.release());
   return leaf(op->getResult(0));
 }

@@ -67,11 +67,17 @@ static LogicalResult routeInto(OpTy op, const Tensor<Real> &logits,
   if (interpreter.routed)
     interpreter.routed(op.getRouting(), logits, operands);
   Chosen<Real> chosen = route(op.getRouting(), logits, operands);
-  unsigned last = op->getNumResults() - 1;
-  if (op.getRouting().getSharedExperts() &&
-      failed(setResult(op, last, op.getOuts()[last], std::move(chosen.shared),
-                       frame)))
-    return failure();
+  unsigned next = op->getNumResults();
+  if (Value counts = op.getCounts()) {
+    const auto &shape = frame.tensor(counts)->shape;
+    Tensor<Real> made =
+        countChoices(chosen.ids, shape[0], *op.getCountRows(), shape[1]);
+    if (failed(setResult(op, --next, counts, std::move(made), frame)))
+      return failure();
+  }
+  if (Value shared = op.getShared())
+    if (failed(setResult(op, --next, shared, std::move(chosen.shared), frame)))
+      return failure();
   if (failed(setResult(op, first, op.getOuts()[first], std::move(chosen.ids),
                        frame)))
     return failure();
@@ -119,6 +125,37 @@ static LogicalResult evaluate(GateOp op, Interpreter<Real> &interpreter,
 // Group by expert, bring back
 //===----------------------------------------------------------------------===//
 
+/// What a plan is told of its ids must be so.
+template <typename Real>
+static LogicalResult checkClaims(PlanOp op, const Tensor<Real> &ids,
+                                 const Tensor<Real> *counts) {
+  int64_t tokens = ids.shape[0], k = ids.shape[1];
+  if (counts) {
+    Tensor<Real> actual = countChoices(ids, counts->shape[0],
+                                       *op.getCountRows(), counts->shape[1]);
+    for (int64_t i = 0; i < actual.count(); ++i)
+      if (actual.ints[i] >= 0 && actual.ints[i] != counts->ints[i])
+        return op->emitOpError("is told that block ")
+               << i / actual.width() << " chose expert " << i % actual.width()
+               << " " << counts->ints[i] << " times, not " << actual.ints[i];
+  }
+  int64_t groups = op.getGroups();
+  int64_t size =
+      (cast<ShapedType>(op.getOuts()[0].getType()).getDimSize(0) - 1) / groups;
+  for (int64_t t = 0; groups > 1 && t < tokens; ++t) {
+    std::vector<int64_t> chosen(groups, 0);
+    for (int64_t slot = 0; slot < k; ++slot)
+      if (int64_t id = ids.ints[t * k + slot]; id >= 0)
+        ++chosen[id / size];
+    for (int64_t count : chosen)
+      if (count != k / groups)
+        return op->emitOpError("is told that token ")
+               << t << " chose " << k / groups << " of each group, not "
+               << count;
+  }
+  return success();
+}
+
 template <typename Real>
 static LogicalResult evaluate(PlanOp op, Interpreter<Real> &,
                               Frame<Real> &frame) {
@@ -126,6 +163,11 @@ static LogicalResult evaluate(PlanOp op, Interpreter<Real> &,
   int64_t experts = frame.tensor(op.getOuts()[0])->rows() - 1;
   int64_t first = op.getFirst();
   if (failed(report(op, checkIds(*ids, first + experts + op.getOthers()))))
+    return failure();
+  TensorRef<Real> counts;
+  if (op.getCounts())
+    counts = frame.tensor(op.getCounts());
+  if (failed(checkClaims(op, *ids, counts.get())))
     return failure();
   Plan<Real> made = plan(*ids, first, experts, op.getOpen());
   Tensor<Real> *results[] = {&made.offsets, &made.active, &made.rowToken,

@@ -258,6 +258,28 @@ Chosen<Real> reference::route(RoutingAttr routing, const Tensor<Real> &logits,
   return chosen;
 }
 
+template <typename Real>
+Tensor<Real> reference::countChoices(const Tensor<Real> &ids, int64_t blocks,
+                                     int64_t rows, int64_t experts) {
+  int64_t tokens = ids.shape[0], k = ids.shape[1];
+  int64_t times = (tokens + rows * blocks - 1) / (rows * blocks);
+  Tensor<Real> counts = intTensor<Real>({blocks, experts}, -1);
+  for (int64_t t = 0; t < tokens; ++t) {
+    auto block = counts.ints.begin() + t / (rows * times) * experts;
+    if (t % (rows * times) == 0)
+      std::fill(block, block + experts, 0);
+    for (int64_t slot = 0; slot < k; ++slot)
+      if (int64_t id = ids.ints[t * k + slot]; id >= 0)
+        ++block[id];
+  }
+  return counts;
+}
+
+template Tensor<float> reference::countChoices(const Tensor<float> &, int64_t,
+                                               int64_t, int64_t);
+template Tensor<double> reference::countChoices(const Tensor<double> &, int64_t,
+                                                int64_t, int64_t);
+
 template Chosen<float> reference::route(RoutingAttr, const Tensor<float> &,
                                         const Operands<float> &);
 template Chosen<double> reference::route(RoutingAttr, const Tensor<double> &,

@@ -41,6 +41,12 @@ template <typename Real>
 Chosen<Real> route(moe::RoutingAttr routing, const Tensor<Real> &logits,
                    const Operands<Real> &operands = {});
 
+/// How often each of `experts` was chosen in each of `blocks` blocks of `rows`
+/// tokens or a multiple of these; -1 for blocks without tokens.
+template <typename Real>
+Tensor<Real> countChoices(const Tensor<Real> &ids, int64_t blocks, int64_t rows,
+                          int64_t experts);
+
 } // namespace moec::reference
 
 #endif // MOEC_LIB_REFERENCE_ROUTING_H

@@ -2,17 +2,23 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The plan is a counting sort in one task. (1) Count the rows of every expert;
-// an id of none counts for an expert behind the last one, which gets rows
-// behind all others. (2) Sum up: where each expert's rows begin, and which
-// experts have some. (3) Token by token, each id takes the next row of its
-// expert; the rows of a token are ordered by their rank among each other, all
-// ranks at once in a vector. Three passes over T * k ids and no data-dependent
-// branch but one; a step's matrix products take a thousand times as long.
+// The plan is a counting sort in one task. (1) Count the rows of every expert,
+// or add up what was counted when it was chosen; an id of none counts for an
+// expert behind the last one, which gets rows behind all others. (2) Sum up:
+// where each expert's rows begin, and which experts have some. (3) Token by
+// token, each id takes the next row of its expert; the rows of a token are
+// ordered by their rank among each other, all ranks at once in a vector. Passes
+// over T * k ids without a data-dependent branch but one; a step's matrix
+// products take a thousand times as long.
+//
+// Where every token chose as many experts of each group, it is known where the
+// rows of a group begin, and some groups make a task that looks at nothing of
+// the others.
 //
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Moe/Moe.h"
+#include "passes/ChoiceCounts.h"
 #include "passes/Cpu/CombineRows.h"
 #include "passes/Explain.h"
 #include "passes/Passes.h"
@@ -29,6 +35,8 @@ using namespace moec;
 
 /// The first row of ids of none: behind all others.
 static constexpr int64_t kNoRow = 1 << 30;
+/// Tasks of a plan by groups, and the tokens from which on they are worth it.
+static constexpr int64_t kParts = 4, kTokensOfParts = 128;
 
 namespace {
 //===----------------------------------------------------------------------===//
@@ -40,24 +48,17 @@ public:
   using Values = SmallVector<Value>;
 
   Planner(VectorBuilder &b, moe::PlanOp op)
-      : b(b), ids(op.getIds()), offsets(op.getOuts()[0]),
+      : b(b), op(op), ids(op.getIds()), offsets(op.getOuts()[0]),
         active(op.getOuts()[1]), rowToken(op.getOuts()[2]),
         tokenRow(op.getOuts()[3]), tokenSlot(op.getOuts()[4]),
-        k(cast<MemRefType>(ids.getType()).getDimSize(1)), first(op.getFirst()),
+        k(cast<MemRefType>(ids.getType()).getDimSize(1)),
         experts(cast<MemRefType>(offsets.getType()).getDimSize(0) - 1),
-        open(op.getOpen()) {}
+        zero(b.index(0)), tokens(b.dim(ids, 0)) {}
 
   void emit() {
-    zero = b.index(0);
-    tokens = b.dim(ids, 0);
-    none = b.i32(-1);
-    next = memref::AllocaOp::create(
-        b, MemRefType::get({experts + 1}, b.getI32Type()));
-    countRows();
-    Value rows = sumUp();
-    b.forLoop(zero, tokens, 1, [&](Value token) { placeToken(token); });
-    Value end = b.mul(tokens, k);
-    b.forLoop(rows, end, 1, [&](Value row) { store(none, rowToken, row); });
+    if (op.getGroups() > 1)
+      return emitGroups();
+    b.tasks(b.index(1), [&](Value) { emitAll(); });
   }
 
 private:
@@ -70,17 +71,99 @@ private:
   Value toI32(Value index) {
     return arith::IndexCastOp::create(b, b.getI32Type(), index);
   }
-
-  /// The expert of an id, or the one behind the last where it is not planned.
-  Value expertOf(Value id) {
-    if (first)
-      id = arith::SubIOp::create(b, id, b.i32(first));
-    if (open)
-      id = arith::MinSIOp::create(b, id, b.i32(experts - 1));
-    Value exists =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, id, b.i32(experts));
-    Value number = arith::SelectOp::create(b, exists, id, b.i32(experts));
+  Value toIndex(Value number) {
     return arith::IndexCastOp::create(b, b.getIndexType(), number);
+  }
+  Value isRow(Value row) {
+    return b.compare(arith::CmpIPredicate::slt, row, b.i32(kNoRow));
+  }
+
+  //===--- All experts in one task ----------------------------------------===//
+
+  void emitAll() {
+    start(b.index(op.getFirst()), b.index(experts));
+    if (op.getCounts())
+      ChoiceCounts(b, op.getCounts(), *op.getCountRows(), tokens)
+          .addTo(next, op.getFirst(), experts);
+    else
+      countRows();
+    Value rows = sumUp(zero, zero);
+    store(toI32(rows), offsets, b.index(experts));
+    listActive();
+    b.forLoop(zero, tokens, 1, [&](Value token) { placeToken(token); });
+    Value end = b.mul(tokens, k);
+    b.forLoop(rows, end, 1,
+              [&](Value row) { store(b.i32(-1), rowToken, row); });
+  }
+
+  //===--- Groups of which each token chose as many -----------------------===//
+
+  void emitGroups() {
+    int64_t groups = op.getGroups(), size = experts / groups;
+    Value few =
+        b.compare(arith::CmpIPredicate::ult, tokens, b.index(kTokensOfParts));
+    Value all = b.index(groups);
+    Value atOnce = arith::SelectOp::create(
+        b, few, all, b.index(llvm::divideCeilSigned(groups, kParts)));
+    Value above = b.add(all, b.sub(atOnce, b.index(1)));
+    b.tasks(arith::DivUIOp::create(b, above, atOnce), [&](Value part) {
+      Value from = arith::MulIOp::create(b, part, atOnce);
+      Value to = b.min(b.add(from, atOnce), all);
+      Value first = b.mul(from, size);
+      start(first, b.mul(b.sub(to, from), size));
+      countRows();
+      Value base = arith::MulIOp::create(b, from, b.mul(tokens, k / groups));
+      sumUp(first, base);
+      b.forLoop(zero, tokens, 1,
+                [&](Value token) { placeGroups(token, from, size); });
+    });
+    b.tasks(b.index(1), [&](Value) {
+      store(toI32(b.mul(tokens, k)), offsets, b.index(experts));
+      listActive();
+    });
+  }
+
+  /// The rows of a token of some groups, which have places of their own among
+  /// those of the token.
+  void placeGroups(Value token, Value firstGroup, int64_t size) {
+    int64_t quota = k / op.getGroups();
+    Values rows = takeRows(token);
+    Value ranks = quota == 1 ? Value() : ranksOf(rows);
+    for (int64_t slot = 0; slot < k; ++slot) {
+      b.ifThen(isRow(rows[slot]), [&] {
+        Value place;
+        if (ranks)
+          place = b.add(b.mul(firstGroup, quota),
+                        toIndex(vector::ExtractOp::create(b, ranks, slot)));
+        else
+          place = b.div(b.loadIndex(ids, {token, b.index(slot)}), size);
+        store(rows[slot], tokenRow, {token, place});
+        store(b.i32(slot), tokenSlot, {token, place});
+      });
+    }
+  }
+
+  //===--- Steps ----------------------------------------------------------===//
+
+  /// Clears the rows of the experts of the ids from `first` on; the one behind
+  /// them stands for all other ids.
+  void start(Value first, Value count) {
+    firstId = toI32(first);
+    planned = count;
+    next = memref::AllocaOp::create(
+        b, MemRefType::get({experts + 1}, b.getI32Type()));
+    b.forLoop(zero, b.add(planned, 1), 1,
+              [&](Value expert) { store(b.i32(0), next, expert); });
+  }
+
+  Value expertOf(Value id) {
+    id = arith::SubIOp::create(b, id, firstId);
+    Value count = toI32(planned);
+    // Ids behind the last expert count for it.
+    if (op.getOpen())
+      id = arith::MinSIOp::create(b, id, b.i32(experts - 1));
+    Value exists = b.compare(arith::CmpIPredicate::ult, id, count);
+    return toIndex(arith::SelectOp::create(b, exists, id, count));
   }
 
   /// Takes the next row of an expert, or counts one.
@@ -91,57 +174,62 @@ private:
   }
 
   void countRows() {
-    b.forLoop(zero, b.index(experts + 1), 1,
-              [&](Value expert) { store(b.i32(0), next, expert); });
     b.forLoop(zero, tokens, 1, [&](Value token) {
       for (int64_t slot = 0; slot < k; ++slot)
         takeRow(expertOf(load(ids, {token, b.index(slot)})));
     });
   }
 
-  /// Turns numbers of rows into first rows; the number of all rows.
-  Value sumUp() {
+  /// Turns numbers of rows into first rows, from `base` on, which are the
+  /// offsets from `first` on; the row behind the last.
+  Value sumUp(Value first, Value base) {
+    Value end = b.forLoop(zero, planned, 1, toI32(base),
+                          [&](Value expert, ValueRange carried) {
+                            Value count = load(next, expert);
+                            store(carried[0], offsets, b.add(first, expert));
+                            store(carried[0], next, expert);
+                            return Values{b.add(carried[0], count)};
+                          })[0];
+    store(b.i32(kNoRow), next, planned);
+    return toIndex(end);
+  }
+
+  void listActive() {
     Value end = b.index(experts);
-    Values sums = b.forLoop(
-        zero, end, 1, {b.i32(0), zero}, [&](Value expert, ValueRange carried) {
-          Value first = carried[0], count = load(next, expert);
-          store(first, offsets, expert);
-          store(first, next, expert);
+    Value actives =
+        b.forLoop(zero, end, 1, zero, [&](Value expert, ValueRange carried) {
           // What an expert without rows leaves here is overwritten.
-          store(toI32(expert), active, carried[1]);
-          Value some = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, count,
-                                             b.i32(0));
-          Value actives = arith::SelectOp::create(b, some, b.add(carried[1], 1),
-                                                  carried[1]);
-          return Values{b.add(first, count), actives};
-        });
-    store(sums[0], offsets, end);
-    b.forLoop(sums[1], end, 1, [&](Value at) { store(none, active, at); });
-    store(toI32(sums[1]), active, end);
-    store(b.i32(kNoRow), next, end);
-    return arith::IndexCastOp::create(b, b.getIndexType(), sums[0]);
+          store(toI32(expert), active, carried[0]);
+          Value some =
+              b.compare(arith::CmpIPredicate::ne, load(offsets, expert),
+                        load(offsets, b.add(expert, 1)));
+          return Values{arith::SelectOp::create(b, some, b.add(carried[0], 1),
+                                                carried[0])};
+        })[0];
+    b.forLoop(actives, end, 1, [&](Value at) { store(b.i32(-1), active, at); });
+    store(toI32(actives), active, end);
+  }
+
+  /// The next row of the expert of each id of a token.
+  Values takeRows(Value token) {
+    Value number = toI32(token);
+    Values rows;
+    for (int64_t slot = 0; slot < k; ++slot) {
+      Value row = takeRow(expertOf(load(ids, {token, b.index(slot)})));
+      b.ifThen(isRow(row), [&] { store(number, rowToken, toIndex(row)); });
+      rows.push_back(row);
+    }
+    return rows;
   }
 
   void placeToken(Value token) {
-    Value number = toI32(token);
-    Values rows, exists;
+    Values rows = takeRows(token);
+    Value ranks = ranksOf(rows), none = b.i32(-1);
     for (int64_t slot = 0; slot < k; ++slot) {
-      Value row = takeRow(expertOf(load(ids, {token, b.index(slot)})));
-      Value some = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row,
-                                         b.i32(kNoRow));
-      b.ifThen(some, [&] {
-        Value at = arith::IndexCastOp::create(b, b.getIndexType(), row);
-        store(number, rowToken, at);
-      });
-      rows.push_back(row);
-      exists.push_back(some);
-    }
-    Value ranks = ranksOf(rows);
-    for (int64_t slot = 0; slot < k; ++slot) {
-      Value rank = vector::ExtractOp::create(b, ranks, slot);
-      Value place = arith::IndexCastOp::create(b, b.getIndexType(), rank);
+      Value place = toIndex(vector::ExtractOp::create(b, ranks, slot));
+      Value exists = isRow(rows[slot]);
       auto orNone = [&](Value value) -> Value {
-        return arith::SelectOp::create(b, exists[slot], value, none);
+        return arith::SelectOp::create(b, exists, value, none);
       };
       store(orNone(rows[slot]), tokenRow, {token, place});
       store(orNone(b.i32(slot)), tokenSlot, {token, place});
@@ -164,13 +252,13 @@ private:
   }
 
   VectorBuilder &b;
+  moe::PlanOp op;
   Value ids, offsets, active, rowToken, tokenRow, tokenSlot;
-  int64_t k, first, experts;
-  /// Whether ids behind the last expert count for it.
-  bool open;
-  /// The next row of every expert.
-  Value next;
-  Value zero, tokens, none;
+  int64_t k, experts;
+  Value zero, tokens;
+  /// Of the running task: the next row of every expert; the first id that it
+  /// plans, and how many.
+  Value next, firstId, planned;
 };
 
 struct LowerPlan : OpRewritePattern<moe::PlanOp> {
@@ -187,9 +275,11 @@ struct LowerPlan : OpRewritePattern<moe::PlanOp> {
         return rewriter.notifyMatchFailure(
             op, "expected memrefs of static width whose rows have no gaps");
     VectorBuilder b(op.getLoc(), rewriter, lanes);
-    b.tasks(b.index(1), [&](Value) { Planner(b, op).emit(); });
-    Explain("moe-cpu-lower-dispatch", "dispatch")
-        .passed(op, "plan: a counting sort in one task");
+    Planner(b, op).emit();
+    StringRef how = op.getGroups() > 1 ? "each group's rows sorted on their own"
+                    : op.getCounts()   ? "sorted in one task, from counts"
+                                       : "a counting sort in one task";
+    Explain("moe-cpu-lower-dispatch", "dispatch").passed(op, "plan: " + how);
     rewriter.eraseOp(op);
     return success();
   }

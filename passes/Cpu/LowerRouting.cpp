@@ -4,11 +4,14 @@
 //
 // A task takes some tokens. For a gate it first computes their logits, side by
 // side in a buffer, and then, while these are in the nearest cache, writes them
-// out and chooses the experts of one token after another.
+// out and chooses the experts of one token after another. Where choices are
+// counted, a task is a block of tokens, and counts as it chooses; behind a stage
+// that looks at many tokens, blocks are counted by tasks of their own.
 //
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Moe/Moe.h"
+#include "passes/ChoiceCounts.h"
 #include "passes/Cpu/CombineRows.h"
 #include "passes/Cpu/ExpertSelection.h"
 #include "passes/Cpu/GateTile.h"
@@ -61,6 +64,43 @@ static StringRef gateRefusal(OpTy op, Value x, Value matrix, ValueRange outs) {
   return refusal(op, stages, outs, op.getLogitBias());
 }
 
+/// Builds the tasks of a choice; `body` emits one, of the tokens `from` to
+/// `to`, and calls what it is given behind every token.
+template <typename OpTy>
+static void
+choiceTasks(VectorBuilder &b, OpTy op, Value tokens, int64_t rows,
+            llvm::function_ref<void(Value, Value, VectorBuilder::Body)> body) {
+  if (!op.getCounts() || op.getRouting().dependsOnBatch())
+    return b.rowTasks(tokens, rows, [&](Value from, Value to) {
+      body(from, to, [](Value) {});
+    });
+  ChoiceCounts counts(b, op.getCounts(), *op.getCountRows(), tokens);
+  counts.blockTasks([&](Value block, Value from, Value to) {
+    counts.clear(block);
+    body(from, to,
+         [&](Value token) { counts.add(block, op.getOuts()[0], token); });
+  });
+}
+
+/// What a task takes, in words.
+template <typename OpTy> static std::string tasksOf(OpTy op, int64_t rows) {
+  std::string task = std::to_string(rows) + " tokens in a task";
+  if (!op.getCounts())
+    return task;
+  std::string block = std::to_string(*op.getCountRows());
+  if (op.getRouting().dependsOnBatch())
+    return task + ", counted afterwards in blocks of " + block;
+  return "a block of " + block + " tokens in a task, which counts them";
+}
+
+template <typename OpTy>
+static void emitBatch(VectorBuilder &b, OpTy op, const RoutingStages &stages,
+                      RoutingRows outs) {
+  emitStagesOfBatch(b, stages, outs);
+  if (op.getCounts() && op.getRouting().dependsOnBatch())
+    emitCounts(b, op.getCounts(), *op.getCountRows(), outs.ids);
+}
+
 namespace {
 struct LowerRoute : OpRewritePattern<moe::RouteOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -76,11 +116,10 @@ struct LowerRoute : OpRewritePattern<moe::RouteOp> {
     StringRef expected = refusal(op, stages, op.getOuts(), logits);
     if (!expected.empty())
       return rewriter.notifyMatchFailure(op, "expected " + expected);
-    RoutingRows outs{op.getOuts()[0], op.getOuts()[1],
-                     stages.shared ? op.getOuts()[2] : Value()};
+    RoutingRows outs{op.getOuts()[0], op.getOuts()[1], op.getShared()};
     int64_t rows = rowsPerTask(scored * kCostOfChoice);
     VectorBuilder b(op.getLoc(), rewriter, lanes);
-    b.rowTasks(b.dim(logits, 0), rows, [&](Value from, Value to) {
+    choiceTasks(b, op, b.dim(logits, 0), rows, [&](Value from, Value to, VectorBuilder::Body chosen) {
       ExpertSelection selection(b, stages, outs);
       Value first = b.index(0);
       Value row = b.stackBuffer({1, ExpertSelection::rowWidth(scored, lanes)});
@@ -90,13 +129,13 @@ struct LowerRoute : OpRewritePattern<moe::RouteOp> {
           b.store(b.load(logits, {token, at}, size), row, {first, at});
         });
         selection.emit(row, first, token);
+        chosen(token);
       });
     });
-    emitStagesOfBatch(b, stages, outs);
+    emitBatch(b, op, stages, outs);
     Explain("moe-cpu-lower-routing", "routing")
         .passed(op, Twine(op.getRouting().inWords(op.getInputs())) + " of " +
-                        Twine(stages.experts) + " experts, " + Twine(rows) +
-                        " tokens in a task");
+                        Twine(stages.experts) + " experts, " + tasksOf(op, rows));
     rewriter.eraseOp(op);
     return success();
   }
@@ -122,31 +161,36 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
                    function_ref<void(VectorBuilder &, Value, Value)> before) {
     int64_t scored = scoredBy(op.getOuts()[2]), lanes = lanesFor(op);
     RoutingStages stages(op.getRouting(), op.getInputs(), scored);
-    RoutingRows outs{op.getOuts()[0], op.getOuts()[1],
-                     stages.shared ? op.getOuts()[3] : Value()};
+    RoutingRows outs{op.getOuts()[0], op.getOuts()[1], op.getShared()};
     int64_t width = ExpertSelection::rowWidth(scored, lanes);
     VectorBuilder b(op.getLoc(), rewriter, lanes);
     moe::TargetAttr target = moe::TargetAttr::of(op);
     GateTile product(b, op, target);
     int64_t rows = GateTile::rowsOfTask(scored, target);
-    b.rowTasks(b.dim(op.getX(), 0), rows, [&](Value from, Value to) {
+    auto emitSome = [&](ExpertSelection &selection, Value sums, Value from, Value to, VectorBuilder::Body chosen) {
       before(b, from, to);
-      ExpertSelection selection(b, stages, outs);
-      Value sums = b.stackBuffer({rows, width});
       clear(b, sums, rows, width);
       product.emit(sums, from, to);
       b.forLoop(from, to, 1, [&](Value token) {
         Value row = b.sub(token, from);
         finishRow(b, op, sums, row, token);
         selection.emit(sums, row, token);
+        chosen(token);
+      });
+    };
+    choiceTasks(b, op, b.dim(op.getX(), 0), rows, [&](Value begin, Value end, VectorBuilder::Body chosen) {
+      ExpertSelection selection(b, stages, outs);
+      Value sums = b.stackBuffer({rows, width});
+      b.forLoop(begin, end, rows, [&](Value from) {
+        emitSome(selection, sums, from, b.min(b.add(from, rows), end), chosen);
       });
     });
-    emitStagesOfBatch(b, stages, outs);
+    emitBatch(b, op, stages, outs);
     Explain("moe-cpu-lower-routing", "routing")
         .passed(op, Twine(op.getRouting().inWords(op.getInputs())) + " of " +
                         Twine(stages.experts) +
-                        " experts, fused with the product, " + Twine(rows) +
-                        " tokens in a task");
+                        " experts, fused with the product, " +
+                        tasksOf(op, rows));
   }
 
   static void clear(VectorBuilder &b, Value sums, int64_t rows, int64_t width) {

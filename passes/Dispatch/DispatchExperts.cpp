@@ -227,9 +227,12 @@ private:
     SmallVector<Value> outs = {
         empty({end}, {}, i32), empty({end}, {}, i32), empty({any}, rows, i32),
         empty({any, k}, tokens, i32), empty({any, k}, tokens, i32)};
-    plan = PlanOp::create(rewriter, loc, ValueRange(outs).getTypes(),
-                          experts.getIds(), outs, range.first,
-                          experts.numExperts() - range.first - range.count);
+    plan =
+        PlanOp::create(rewriter, loc, ValueRange(outs).getTypes(),
+                       experts.getIds(), /*counts=*/Value(), outs, range.first,
+                       experts.numExperts() - range.first - range.count,
+                       /*groups=*/1, /*count_rows=*/IntegerAttr(),
+                       /*open=*/UnitAttr());
     rowWeights = {};
     if (!experts.getWeightOnInput())
       return;

@@ -104,7 +104,9 @@ private:
         empty({kAny, 1}, all, i32), empty({kAny, 1}, all, i32)};
     Chosen chosen;
     chosen.plan = PlanOp::create(rewriter, loc, ValueRange(outs).getTypes(),
-                                 op.getIds(), outs, id, regions - id - 1, open);
+                                 op.getIds(), /*counts=*/Value(), outs, id,
+                                 regions - id - 1, /*groups=*/1,
+                                 /*count_rows=*/IntegerAttr(), open);
     Value one = arith::ConstantIndexOp::create(rewriter, loc, 1);
     Value end = tensor::ExtractOp::create(rewriter, loc,
                                           chosen.plan->getResult(0), one);

@@ -102,8 +102,8 @@ private:
         combine.getIds(), combine.getLocals(), combine.getAddends(),
         gate.getWeight(), gate.getLogitBias(), in.bias, in.eligible, in.classId,
         in.tokenK, in.table, in.tokenId, in.expertScale, in.sequence, outs,
-        gate.getRouting(), in.classMask, in.alias, combine.getRanges(),
-        combine.getUnweighted());
+        gate.getRouting(), in.classMask, in.alias, gate.getCountRowsAttr(),
+        combine.getRangesAttr(), combine.getUnweightedAttr());
     explain.passed(fused, "gate fused with the combine in front of it");
     rewriter.replaceOp(gate, fused->getResults().drop_front());
     rewriter.replaceOp(combine, fused->getResult(0));

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/ChoiceCounts.h"
 #include "passes/Fallback/Fallback.h"
 #include "passes/RoutingRows.h"
 
@@ -401,13 +402,14 @@ struct RouteToLinalg : OpRewritePattern<moe::RouteOp> {
     StringRef expected = routingWithoutLowering(stages);
     if (!expected.empty())
       return rewriter.notifyMatchFailure(op, "expected " + expected);
-    RoutingRows rows{op.getOuts()[0], op.getOuts()[1],
-                     stages.shared ? op.getOuts()[2] : Value()};
+    RoutingRows rows{op.getOuts()[0], op.getOuts()[1], op.getShared()};
     VectorBuilder b(op.getLoc(), rewriter, 1);
     b.tasks(b.dim(op.getLogits(), 0), [&](Value token) {
       TokenRouter(b, stages, rows).emit(op.getLogits(), token);
     });
     emitStagesOfBatch(b, stages, rows);
+    if (op.getCounts())
+      emitCounts(b, op.getCounts(), *op.getCountRows(), rows.ids);
     rewriter.eraseOp(op);
     return success();
   }
@@ -432,8 +434,7 @@ struct GateToLinalg : OpRewritePattern<moe::GateOp> {
     if (!isMatrix(op.getWeight().getType(), scored, width))
       return rewriter.notifyMatchFailure(
           op, "expected a matrix of static size, packed or not");
-    RoutingRows rows{op.getOuts()[0], op.getOuts()[1],
-                     stages.shared ? op.getOuts()[3] : Value()};
+    RoutingRows rows{op.getOuts()[0], op.getOuts()[1], op.getShared()};
     VectorBuilder b(op.getLoc(), rewriter, 1);
     b.tasks(b.dim(x, 0), [&](Value token) {
       TokenRouter router(b, stages, rows);
@@ -441,6 +442,8 @@ struct GateToLinalg : OpRewritePattern<moe::GateOp> {
       router.emit(logits, token);
     });
     emitStagesOfBatch(b, stages, rows);
+    if (op.getCounts())
+      emitCounts(b, op.getCounts(), *op.getCountRows(), rows.ids);
     rewriter.eraseOp(op);
     return success();
   }

@@ -19,6 +19,9 @@
 // 6. In a group of one expert the sum of the two largest keys is the largest.
 // 7. As many choices as experts: all experts, which need no selection. Slots
 //    then have another order, which a capacity by rank would see.
+// 8. A mask of classes that lets every class choose every expert: no classes.
+//    A token of no class chooses nothing, so the ids must be known to be those
+//    of classes. Equal rows that keep experts out still keep them out.
 //
 // Rule 3 holds only where the renormalisation sees all that was selected, not
 // what a capacity leaves of it. A scale stays: it costs nothing where it is.
@@ -32,7 +35,13 @@
 #include "passes/Explain.h"
 #include "passes/Passes.h"
 
+#include "mlir/Analysis/DataFlow/DeadCodeAnalysis.h"
+#include "mlir/Analysis/DataFlow/IntegerRangeAnalysis.h"
+#include "mlir/Analysis/DataFlow/SparseAnalysis.h"
+#include "mlir/Analysis/DataFlow/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
 
 namespace moec {
 #define GEN_PASS_DEF_NORMALIZEROUTINGPASS
@@ -52,6 +61,59 @@ static int64_t expertsOf(RouteOp op) {
 }
 static int64_t expertsOf(GateOp op) {
   return expertsOf(op.getRouting(), op.getOuts()[2]);
+}
+
+/// The scalar whose values are the elements of a tensor; null where nothing is
+/// known of them.
+static Value elementOf(Value tensor) {
+  Operation *op = tensor.getDefiningOp();
+  if (auto fill = dyn_cast_or_null<linalg::FillOp>(op))
+    return fill.value();
+  auto generic = dyn_cast_or_null<linalg::GenericOp>(op);
+  if (!generic || generic->getNumResults() != 1)
+    return Value();
+  return generic.getBody()->getTerminator()->getOperand(0);
+}
+
+/// Whether all elements of a tensor of i32 are known to be 0 to `count` - 1.
+static bool areBelow(Value tensor, int64_t count) {
+  auto isBelow = [&](const APInt &low, const APInt &high) {
+    return low.isNonNegative() && high.slt(count);
+  };
+  DenseIntElementsAttr constant;
+  if (matchPattern(tensor, m_Constant(&constant)))
+    return llvm::all_of(constant.getValues<APInt>(),
+                        [&](const APInt &id) { return isBelow(id, id); });
+  Value element = elementOf(tensor);
+  if (!element)
+    return false;
+  DataFlowSolver solver;
+  dataflow::loadBaselineAnalyses(solver);
+  solver.load<dataflow::IntegerRangeAnalysis>();
+  Operation *function =
+      tensor.getDefiningOp()
+          ->getParentWithTrait<OpTrait::IsIsolatedFromAbove>();
+  if (failed(solver.initializeAndRun(function)))
+    return false;
+  const auto *range =
+      solver.lookupState<dataflow::IntegerValueRangeLattice>(element);
+  if (!range || range->getValue().isUninitialized())
+    return false;
+  ConstantIntRanges of = range->getValue().getValue();
+  return isBelow(of.smin(), of.smax());
+}
+
+/// Why a mask of classes may keep experts from tokens; empty if it does not.
+static StringRef whyNotAllClasses(const RoutingInputs &in, int64_t experts) {
+  ArrayRef<bool> mask = in.classMask.asArrayRef();
+  for (size_t i = experts; i < mask.size(); ++i)
+    if (mask[i] != mask[i - experts])
+      return "classes differ";
+  if (llvm::is_contained(mask, false))
+    return "all classes are kept from the same experts";
+  if (!areBelow(in.classId, mask.size() / experts))
+    return "a token may be of no class, which chooses nothing";
+  return "";
 }
 
 namespace {
@@ -152,11 +214,14 @@ struct NormalizeRouting
   }
 
 private:
+  const Explain classes{"moe-normalize-routing", "classes"};
   const Explain groups{"moe-normalize-routing", "groups"};
   const Explain scope{"moe-normalize-routing", "scope"};
   const Explain selection{"moe-normalize-routing", "selection"};
 
   template <typename OpTy> void normalize(OpTy op) const {
+    if (op.getClassId())
+      dropClasses(op);
     Form form(op.getRouting(), op.getInputs(), expertsOf(op));
     if (form.groups > 1 && !form.routing.restrictsGroups()) {
       form.groups = 1;
@@ -171,6 +236,15 @@ private:
     selectAll(form, op);
     select(form, op);
     op.setRoutingAttr(form.build());
+  }
+
+  template <typename OpTy> void dropClasses(OpTy op) const {
+    StringRef why = whyNotAllClasses(op.getInputs(), expertsOf(op));
+    if (!why.empty())
+      return classes.missed(op, "experts chosen by class", why);
+    op.getClassIdMutable().clear();
+    op.removeClassMaskAttr();
+    classes.passed(op, "every class may choose every expert: none");
   }
 
   void renormalize(Form &form, Operation *op) const {

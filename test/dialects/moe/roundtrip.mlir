@@ -101,6 +101,28 @@ func.func @gate(%x: tensor<?x4xf32>, %r: tensor<8x4xf32>, %p: tensor<1x4x16xf32>
   return
 }
 
+// What was chosen is counted, and a plan is told.
+
+// CHECK-LABEL: func.func @counts
+func.func @counts(%x: tensor<?x4xf32>, %r: tensor<8x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %l: tensor<?x8xf32>, %c: tensor<3x8xi32>,
+    %o: tensor<9xi32>, %t: tensor<?xi32>) {
+  // CHECK: %[[R:.*]]:3 = moe.route {count_rows = 48 : i64, routing = {{.*}}} {{.*}} outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x2xi32>, tensor<?x2xf32>, tensor<3x8xi32>)
+  %0:3 = moe.route {count_rows = 48 : i64, routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
+      outs(%i, %w, %c : tensor<?x2xi32>, tensor<?x2xf32>, tensor<3x8xi32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<3x8xi32>
+  // CHECK: moe.gate {count_rows = 1 : i64, routing = {{.*}}} {{.*}} outs(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>, tensor<3x8xi32>)
+  %1:4 = moe.gate {count_rows = 1 : i64, routing = #moe.routing<k = 2>} ins(%x, %r : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%i, %w, %l, %c : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>, tensor<3x8xi32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>, tensor<3x8xi32>
+  // CHECK: moe.plan {count_rows = 48 : i64} ins(%[[R]]#0 : tensor<?x2xi32>) counts(%[[R]]#2 : tensor<3x8xi32>) outs(
+  %2:5 = moe.plan {count_rows = 48 : i64} ins(%0#0 : tensor<?x2xi32>) counts(%0#2 : tensor<3x8xi32>)
+      outs(%o, %o, %t, %i, %i : tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>)
+      -> tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>
+  // CHECK: moe.plan {groups = 2 : i64} ins(%{{.*}} : tensor<?x2xi32>) outs(
+  %3:5 = moe.plan {groups = 2 : i64} ins(%0#0 : tensor<?x2xi32>)
+      outs(%o, %o, %t, %i, %i : tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>)
+      -> tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>
+  return
+}
+
 // CHECK-LABEL: func.func @dispatch
 func.func @dispatch(%ids: tensor<?x2xi32>, %o: tensor<9xi32>, %a: tensor<9xi32>, %r: tensor<?xi32>, %t: tensor<?x2xi32>, %s: tensor<?x2xi32>,
     %rows: tensor<?x4xf32>, %w: tensor<?x2xf32>, %x: tensor<?x4xf32>, %e: tensor<?x4xbf16>) {

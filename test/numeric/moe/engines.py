@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness import build, call, guarded, machines
-from models import memref
+from models import BLOCKS, COUNT_ROWS, count, memref
 from reference import evaluate
 
 VOCABULARY = 50
@@ -51,7 +51,7 @@ class Router(NamedTuple):
         ]
         if self.shared:
             outs.append(np.full((tokens, self.shared), np.nan, np.float32))
-        return outs
+        return outs + [np.full((BLOCKS, self.experts), -7, np.int32)]
 
     def text(self, kind):
         """As a function on memrefs or on tensors; outs are arguments."""
@@ -61,11 +61,13 @@ class Router(NamedTuple):
         outs = {"i": t(None, self.k, element="i32"), "w": t(None, self.k)}
         if self.shared:
             outs["s"] = t(None, self.shared)
+        outs["c"] = t(BLOCKS, self.experts, element="i32")
         arguments = ", ".join(f"%{n}: {type}" for n, type in (types | outs).items())
         clauses = " ".join(
             f"{'ins' if n == 'logits' else n}(%{n} : {type})" for n, type in types.items()
         )
-        attributes = ", ".join(filter(None, [self.attributes, f"routing = {self.attribute}"]))
+        attributes = [f"routing = {self.attribute}", f"count_rows = {COUNT_ROWS} : i64"]
+        attributes = ", ".join(filter(None, [self.attributes, *attributes]))
         of = ", ".join(outs.values())
         op = f"moe.route {{{attributes}}} {clauses}"
         op += f" outs({', '.join(f'%{n}' for n in outs)} : {of})"
@@ -88,8 +90,14 @@ class Router(NamedTuple):
         return t(*(sizes[size] for size in shape), element=element)
 
 
-def joined(ids, weights, shared=None):
-    """The weights of shared experts behind those of the chosen."""
+def joined(ids, weights, *rest):
+    """The weights of shared experts behind those of the chosen. What was counted
+    must be what was chosen."""
+    *shared, counts = rest
+    expected = count(ids, counts.shape[1])
+    assert np.array_equal(counts[: len(expected)], expected)
+    assert (counts[len(expected) :] < 0).all()
+    shared = shared[0] if shared else None
     return ids, weights if shared is None else np.hstack([weights, shared])
 
 

@@ -182,6 +182,18 @@ def lfm2(logits, k, bias):
 
 
 @family(
+    "lfm2_moe_scaled",
+    32,
+    4,
+    "score = sigmoid, renorm = sum, eps = 1.0e-6 : f64, scale = 1.5 : f64",
+    ("bias",),
+)
+def lfm2_scaled(logits, k, bias):
+    ids, w = lfm2(logits, k, bias)
+    return ids, w * np.asarray(1.5, w.dtype)
+
+
+@family(
     "deepseek_v4",
     32,
     6,

@@ -119,6 +119,19 @@ def plan(ids, experts):
     )
 
 
+# How choices are counted in tests: few rows, so that a few tokens make several
+# blocks, and few blocks, so that many make longer ones.
+BLOCKS, COUNT_ROWS = 3, 5
+
+
+def count(ids, experts, blocks=BLOCKS, rows=COUNT_ROWS):
+    """The choices of each expert by block of tokens, those with tokens only."""
+    rows *= max(1, -(-len(ids) // (rows * blocks)))
+    parts = [ids[begin : begin + rows] for begin in range(0, len(ids), rows)]
+    counts = [np.bincount(part[part >= 0], minlength=experts) for part in parts]
+    return np.array(counts, np.int32).reshape(-1, experts)
+
+
 def combine(rows, token_row, token_slot, weights, addends):
     y = sum((a.astype(np.float64) for a in addends), np.zeros((len(weights), rows.shape[1])))
     for token in range(len(weights)):

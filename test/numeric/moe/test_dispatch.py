@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from harness import build, call, dtype, error, guarded, machines, stored, widened
-from models import Plan, combine, memref, plan, rounded
+from reference import Refused, evaluate
+from models import BLOCKS, COUNT_ROWS, Plan, combine, count, memref, plan, rounded
 
 TOKENS = (0, 1, 7, 33, 512)
 FAST = ("-moe-cpu-lower-dispatch",)
@@ -83,6 +84,102 @@ def test_all_tokens_to_few_experts(machine, passes, experts, k):
     for choice in ([0], [experts - 1], [0, experts - 1]):
         ids = np.random.default_rng(0).choice(choice, (40, k)).astype(np.int32)
         assert_equal(run_plan(machine, passes, ids, experts), plan(ids, experts))
+
+
+def told_text(name, experts, k, first=0, others=0, counted=False, groups=1):
+    ids, end = memref(None, k, element="i32"), memref(experts + 1, element="i32")
+    types = f"{end}, {end}, memref<?xi32>, {ids}, {ids}"
+    c = memref(BLOCKS, first + experts + others, element="i32")
+    counts = f"counts(%c : {c})" if counted else ""
+    attributes = f"first = {first}, others = {others}, groups = {groups}"
+    if counted:
+        attributes += f", count_rows = {COUNT_ROWS} : i64"
+    return f"""
+    func.func @{name}(%i: {ids}, %c: {c}, %o: {end}, %a: {end}, %rt: memref<?xi32>,
+                      %tr: {ids}, %ts: {ids}) {{
+      moe.plan {{{attributes}}} ins(%i : {ids}) {counts} outs(%o, %a, %rt, %tr, %ts : {types})
+      return
+    }}"""
+
+
+def run_told(library, name, ids, counts, experts):
+    shapes = ((experts + 1,), (experts + 1,), (ids.size,), ids.shape, ids.shape)
+    outs = [guarded(np.full(shape, -7, np.int32)) for shape in shapes]
+    call(library, name, guarded(ids), guarded(counts), *outs)
+    return Plan(*outs)
+
+
+def blocks_of(ids, experts):
+    """Counts as a choice leaves them: what it does not write is left as it was."""
+    counts = np.full((BLOCKS, experts), -7, np.int32)
+    made = count(ids, experts)
+    counts[: len(made)] = made
+    return counts
+
+
+# Planned experts, experts for each token, ids in front and behind.
+RANGES = ((12, 3, 0, 0), (64, 6, 0, 0), (6, 4, 3, 7), (1, 2, 5, 0), (40, 5, 0, 24))
+
+
+@on_variants
+def test_plan_of_choices_that_were_counted(machine, passes):
+    texts = [told_text(f"told_{n}", *size, True) for n, size in enumerate(RANGES)]
+    library = build("".join(texts), machine, passes)
+    for n, (experts, k, first, others) in enumerate(RANGES):
+        total = first + experts + others
+        for tokens in TOKENS:
+            ids = draw_ids(tokens, total, k)
+            ids[np.random.default_rng(n).random(ids.shape) < 0.2] = -1
+            actual = run_told(library, f"told_{n}", ids, blocks_of(ids, total), experts)
+            inside = (ids >= first) & (ids < first + experts)
+            assert_equal(actual, plan(np.where(inside, ids - first, -1), experts))
+
+
+# Groups, experts of a group, experts of it for each token.
+QUOTAS = ((8, 8, 1), (2, 6, 3), (3, 5, 2), (16, 1, 1), (5, 3, 3), (12, 4, 1))
+
+
+@on_variants
+def test_plan_of_equal_groups(machine, passes):
+    """Few tokens in one task, many in several; in either case the rows of a group
+    begin where they must."""
+    texts = [
+        told_text(f"equal_{n}", g * size, g * quota, groups=g)
+        for n, (g, size, quota) in enumerate(QUOTAS)
+    ]
+    library = build("".join(texts), machine, passes)
+    for n, (groups, size, quota) in enumerate(QUOTAS):
+        experts = groups * size
+        random = np.random.default_rng(n)
+        for tokens in TOKENS + (127, 128):
+            parts = [draw_ids(tokens, size, quota, seed=g) + g * size for g in range(groups)]
+            ids = random.permuted(np.hstack(parts), axis=1).astype(np.int32)
+            actual = run_told(library, f"equal_{n}", ids, blocks_of(ids, experts), experts)
+            assert_equal(actual, plan(ids, experts))
+            assert (actual.offsets[::size] == tokens * quota * np.arange(groups + 1)).all()
+
+
+@pytest.mark.parametrize("claim", ("counts", "groups"))
+def test_reference_does_not_believe_a_plan(claim):
+    ids = np.int32([[0, 3], [1, 2]])
+    text = told_text("told", 4, 2, counted=claim == "counts", groups=1 + (claim == "groups"))
+    text = tensors(text)
+    counts = blocks_of(ids, 4)
+    outs = [np.zeros(shape, np.int32) for shape in ((5,), (5,), (4,), (2, 2), (2, 2))]
+    evaluate(text, {"told": [ids, counts, *outs]})
+    wrong = np.int32([[0, 1], [1, 2]])
+    with pytest.raises(Refused, match="is told that"):
+        evaluate(text, {"told": [wrong, counts, *outs]})
+
+
+def tensors(text):
+    """A function on memrefs as one on tensors."""
+    text = text.replace("memref", "tensor")
+    types = text[text.rindex(" : ") + 3 : text.rindex(")")]
+    text = text.replace(f"%ts : {types})", f"%ts : {types}) -> {types}")
+    text = text.replace("moe.plan", "%0:5 = moe.plan").replace("return", "return %0#0, %0#1, %0#2, %0#3, %0#4 : " + types)
+    head, body = text.split(") {", 1)
+    return f"{head}) -> ({types}) {{{body}"
 
 
 # combine --------------------------------------------------------------------

@@ -13,6 +13,7 @@ from models import (
     Routing,
     by_score,
     choose,
+    count,
     memref,
     pack,
     rounded,
@@ -325,6 +326,47 @@ def test_gate_of_parts(machine, number):
         ]
         for whole, pieces in zip(together, zip(*parts)):
             assert np.concatenate(pieces).tobytes() == whole.tobytes()
+
+
+@on_variants
+def test_gate_counts_what_it_chooses(machine, passes):
+    """In the tasks of the gate, by blocks of tokens that tiles need not divide."""
+    routing = Routing(40, 3, score="sigmoid")
+    x, m, l = memref(None, 24), memref(3, 24, 16), memref(None, 40)
+    i, w = memref(None, 3, element="i32"), memref(None, 3)
+    text, sizes = "", ((1, 1), (3, 5), (2, 48), (64, 48))
+    for n, (blocks, rows) in enumerate(sizes):
+        c = memref(blocks, 40, element="i32")
+        text += f"""
+    func.func @counting_{n}(%x: {x}, %m: {m}, %i: {i}, %w: {w}, %l: {l}, %c: {c}) {{
+      moe.gate {{count_rows = {rows} : i64, routing = {routing.attribute}}}
+        ins(%x, %m : {x}, {m}) outs(%i, %w, %l, %c : {i}, {w}, {l}, {c})
+      return
+    }}"""
+    library = build(text, machine, passes)
+    random = np.random.default_rng(0)
+    matrix = random.normal(0, 1, (40, 24)).astype(np.float32)
+    panels = pack(matrix, "f32")
+    for tokens in TOKENS:
+        given = random.normal(0, 1, (tokens, 24)).astype(np.float32)
+        chosen = set()
+        for n, (blocks, rows) in enumerate(sizes):
+            outs = [
+                np.full((tokens, 3), -7, np.int32),
+                np.full((tokens, 3), np.nan, np.float32),
+                np.full((tokens, 40), np.nan, np.float32),
+                np.full((blocks, 40), -7, np.int32),
+            ]
+            outs = [guarded(out) for out in outs]
+            call(library, f"counting_{n}", guarded(given), panels, *outs)
+            ids, weights, logits, counts = outs
+            check_choice(routing, logits, 0, ids, weights)
+            expected = count(ids, 40, blocks, rows)
+            assert np.array_equal(counts[: len(expected)], expected)
+            assert (counts[len(expected) :] == -7).all()
+            chosen.add((ids.tobytes(), weights.tobytes()))
+        # Blocks say who computes a token, not what it gets.
+        assert len(chosen) == 1
 
 
 @pytest.mark.parametrize("machine", machines(), ids=lambda m: m.name)

@@ -12,6 +12,12 @@
 // REMARK: [Missed] scope {{.*}}Function=logits {{.*}}its weights are logits
 // REMARK: [Missed] scope {{.*}}Function=topp {{.*}}its selection needs the scores
 // REMARK: [Missed] scope {{.*}}Function=window {{.*}}a window excludes experts
+// REMARK: [Passed] classes {{.*}}Function=all_compared {{.*}}every class may choose every expert: none
+// REMARK: [Missed] classes {{.*}}Function=all_unknown {{.*}}a token may be of no class, which chooses nothing
+// REMARK: [Missed] classes {{.*}}Function=same_but_fewer {{.*}}all classes are kept from the same experts
+// REMARK: [Missed] classes {{.*}}Function=classes_differ {{.*}}classes differ
+
+#row = affine_map<(t) -> (t)>
 
 // A renormalised softmax is a softmax over the selected; the scale stays.
 
@@ -263,5 +269,134 @@ func.func @groups_of_one(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x
 func.func @groups_of_two(%l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
   %ids, %weights = moe.route {routing = #moe.routing<k = 2, score = sigmoid, groups = 4, group_keep = 2, group_reduce = top2_sum>}
       ins(%l : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// Classes --------------------------------------------------------------------
+
+// Classes that may choose every expert are none, where the ids are known to be
+// those of classes: what a comparison, a clamp or a constant makes.
+
+// CHECK-LABEL: func.func @all_compared(
+// CHECK: moe.route {routing = #moe.routing<k = 2, select_on = logit>} ins(%{{.*}} : tensor<?x4xf32>) outs(
+func.func @all_compared(%l: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %c: tensor<?xi32>) {
+  %d0 = arith.constant 0 : index
+  %t = tensor.dim %c, %d0 : tensor<?xi32>
+  %e = tensor.empty(%t) : tensor<?xi32>
+  %id = linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel"]} ins(%c : tensor<?xi32>) outs(%e : tensor<?xi32>) {
+  ^bb0(%a: i32, %o: i32):
+    %k = arith.constant 5 : i32
+    %q = arith.cmpi sge, %a, %k : i32
+    %z = arith.extui %q : i1 to i32
+    linalg.yield %z : i32
+  } -> tensor<?xi32>
+  %ids, %weights = moe.route {class_mask = array<i1: true, true, true, true, true, true, true, true>, routing = #moe.routing<k = 2>}
+      ins(%l : tensor<?x4xf32>) class_id(%id : tensor<?xi32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @all_clamped(
+// CHECK: moe.route {routing = #moe.routing<k = 2, select_on = logit>} ins(%{{.*}} : tensor<?x4xf32>) outs(
+func.func @all_clamped(%l: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %c: tensor<?xi32>) {
+  %d0 = arith.constant 0 : index
+  %t = tensor.dim %c, %d0 : tensor<?xi32>
+  %e = tensor.empty(%t) : tensor<?xi32>
+  %id = linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel"]} ins(%c : tensor<?xi32>) outs(%e : tensor<?xi32>) {
+  ^bb0(%a: i32, %o: i32):
+    %k0 = arith.constant 0 : i32
+    %k1 = arith.constant 1 : i32
+    %m = arith.maxsi %a, %k0 : i32
+    %z = arith.minsi %m, %k1 : i32
+    linalg.yield %z : i32
+  } -> tensor<?xi32>
+  %ids, %weights = moe.route {class_mask = array<i1: true, true, true, true, true, true, true, true>, routing = #moe.routing<k = 2>}
+      ins(%l : tensor<?x4xf32>) class_id(%id : tensor<?xi32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @all_filled(
+// CHECK: moe.route {routing = #moe.routing<k = 2, select_on = logit>} ins(%{{.*}} : tensor<?x4xf32>) outs(
+func.func @all_filled(%l: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %c: tensor<?xi32>) {
+  %d0 = arith.constant 0 : index
+  %one = arith.constant 1 : i32
+  %t = tensor.dim %c, %d0 : tensor<?xi32>
+  %e = tensor.empty(%t) : tensor<?xi32>
+  %id = linalg.fill ins(%one : i32) outs(%e : tensor<?xi32>) -> tensor<?xi32>
+  %ids, %weights = moe.route {class_mask = array<i1: true, true, true, true, true, true, true, true>, routing = #moe.routing<k = 2>}
+      ins(%l : tensor<?x4xf32>) class_id(%id : tensor<?xi32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @all_constant(
+// CHECK: moe.route {routing = #moe.routing<k = 2, select_on = logit>} ins(%{{.*}} : tensor<?x4xf32>) outs(
+func.func @all_constant(%l: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  %two = arith.constant dense<[0, 1]> : tensor<2xi32>
+  %ids, %weights = moe.route {class_mask = array<i1: true, true, true, true, true, true, true, true>, routing = #moe.routing<k = 2>}
+      ins(%l : tensor<?x4xf32>) class_id(%two : tensor<2xi32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// An id of no class chooses nothing, and rows that are equal may keep experts out.
+
+// CHECK-LABEL: func.func @all_unknown(
+// CHECK: moe.route {class_mask = {{.*}} class_id(
+func.func @all_unknown(%l: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %c: tensor<?xi32>) {
+  %ids, %weights = moe.route {class_mask = array<i1: true, true, true, true, true, true, true, true>, routing = #moe.routing<k = 2>}
+      ins(%l : tensor<?x4xf32>) class_id(%c : tensor<?xi32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @all_too_many(
+// CHECK: moe.route {class_mask = {{.*}} class_id(
+func.func @all_too_many(%l: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %c: tensor<?xi32>) {
+  %d0 = arith.constant 0 : index
+  %t = tensor.dim %c, %d0 : tensor<?xi32>
+  %e = tensor.empty(%t) : tensor<?xi32>
+  %id = linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel"]} ins(%c : tensor<?xi32>) outs(%e : tensor<?xi32>) {
+  ^bb0(%a: i32, %o: i32):
+    %k0 = arith.constant 0 : i32
+    %k1 = arith.constant 2 : i32
+    %m = arith.maxsi %a, %k0 : i32
+    %z = arith.minsi %m, %k1 : i32
+    linalg.yield %z : i32
+  } -> tensor<?xi32>
+  %ids, %weights = moe.route {class_mask = array<i1: true, true, true, true, true, true, true, true>, routing = #moe.routing<k = 2>}
+      ins(%l : tensor<?x4xf32>) class_id(%id : tensor<?xi32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @same_but_fewer(
+// CHECK: moe.route {class_mask = {{.*}} class_id(
+func.func @same_but_fewer(%l: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %c: tensor<?xi32>) {
+  %d0 = arith.constant 0 : index
+  %t = tensor.dim %c, %d0 : tensor<?xi32>
+  %e = tensor.empty(%t) : tensor<?xi32>
+  %id = linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel"]} ins(%c : tensor<?xi32>) outs(%e : tensor<?xi32>) {
+  ^bb0(%a: i32, %o: i32):
+    %k = arith.constant 5 : i32
+    %q = arith.cmpi sge, %a, %k : i32
+    %z = arith.extui %q : i1 to i32
+    linalg.yield %z : i32
+  } -> tensor<?xi32>
+  %ids, %weights = moe.route {class_mask = array<i1: true, true, true, false, true, true, true, false>, routing = #moe.routing<k = 2>}
+      ins(%l : tensor<?x4xf32>) class_id(%id : tensor<?xi32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @classes_differ(
+// CHECK: moe.route {class_mask = {{.*}} class_id(
+func.func @classes_differ(%l: tensor<?x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %c: tensor<?xi32>) {
+  %d0 = arith.constant 0 : index
+  %t = tensor.dim %c, %d0 : tensor<?xi32>
+  %e = tensor.empty(%t) : tensor<?xi32>
+  %id = linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel"]} ins(%c : tensor<?xi32>) outs(%e : tensor<?xi32>) {
+  ^bb0(%a: i32, %o: i32):
+    %k = arith.constant 5 : i32
+    %q = arith.cmpi sge, %a, %k : i32
+    %z = arith.extui %q : i1 to i32
+    linalg.yield %z : i32
+  } -> tensor<?xi32>
+  %ids, %weights = moe.route {class_mask = array<i1: true, true, true, true, true, true, true, false>, routing = #moe.routing<k = 2>}
+      ins(%l : tensor<?x4xf32>) class_id(%id : tensor<?xi32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   return
 }

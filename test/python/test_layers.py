@@ -1,0 +1,226 @@
+"""Sparse layers with experts of every kind, compiled as a user would, against their
+formula in f64; and every attribute of experts, changed, which must show.
+"""
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from conftest import BUILD
+from layer_text import Ffn, Layer, Others, rounded, save
+
+import moec
+
+TOKENS = 150
+EXPERTS = (
+    Ffn(4, 24),
+    Ffn(2, 40, "clamped", bias=True),
+    Others("constant", 1),
+    Ffn(1, 16, "relu2"),
+    Others("identity", 2),
+    Others("zero", 1),
+    Others("constant", 1),
+)
+MIXED = Layer(EXPERTS, 3, shared=(Ffn(1, 32),), shared_gate=True, output_scale=0.8)
+# Several shared experts, which are compiled as one.
+SHARED = Layer((Ffn(6, 24),), 2, shared=(Ffn(1, 24), Ffn(1, 40), Ffn(1, 24)))
+# A weight in front of the expert, which no activation lets pass.
+ON_INPUT = Layer((Ffn(8, 32),), 2, weight_on="input", shared=(Ffn(1, 32),))
+# All experts read twice the input, also those that are no network.
+DOUBLED = Layer((Ffn(6, 32), Others("constant", 2), Others("identity", 1), Others("zero", 1)), 2, input_scale=2.0)
+# Fewer experts than the router knows: two choices may be of one.
+RENAMED = MIXED._replace(alias=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 9, 6, 10), k=4)
+LAYERS = {"mixed": MIXED, "shared": SHARED, "on input": ON_INPUT, "doubled": DOUBLED, "renamed": RENAMED}
+LIMITS = {"f32": 5e-6, "bf16": 1e-2}
+
+
+# The formula ----------------------------------------------------------------
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+ACTIVATIONS = {
+    "silu": lambda g, u: g * sigmoid(g) * u,
+    "relu": lambda g, u: np.maximum(g, 0) * u,
+    "relu2": lambda g, u: np.maximum(g, 0) ** 2,
+    "clamped": lambda g, u: np.minimum(g, 0.75) * sigmoid(np.minimum(g, 0.75)) * u,
+}
+
+
+def network(p, name, of, x):
+    hidden = ACTIVATIONS[of.activation](p[f"{name}.gate"] @ x, p[f"{name}.up"] @ x)
+    if of.bias:
+        hidden = hidden + p[f"{name}.bias"]
+    return p[f"{name}.down"] @ hidden
+
+
+def expert(layer, p, id, x):
+    for n, of in enumerate(layer.experts):
+        if id < of.count:
+            break
+        id -= of.count
+    if isinstance(of, Ffn):
+        return network(p, f"experts.{n}.{id}", of, x)
+    return {"constant": lambda: p[f"constant.{n}"], "identity": lambda: x, "zero": lambda: 0 * x}[of.kind]()
+
+
+def formula(layer, parameters, x):
+    """Rows and ids."""
+    p = {name: value.astype(np.float64) for name, value in parameters.items()}
+    x = x.astype(np.float64)
+    logits = x @ p["router"].T
+    scores = np.exp(logits - logits.max(1, keepdims=True))
+    scores /= scores.sum(1, keepdims=True)
+    ids = np.argsort(-logits, axis=1, kind="stable")[:, : layer.k]
+    y = np.zeros_like(x)
+    if layer.alias:
+        ids = np.array(layer.alias)[ids]
+    for t, row in enumerate(x):
+        read = row * layer.input_scale
+        for id in ids[t]:
+            w = scores[t, id]
+            y[t] += expert(layer, p, id, w * read) if layer.weight_on == "input" else w * expert(layer, p, id, read)
+        y[t] *= layer.output_scale
+        for n, of in enumerate(layer.shared):
+            gate = sigmoid(p[f"shared.{n}.weigher"] @ row) if layer.shared_gate else 1
+            y[t] += gate * network(p, f"shared.{n}", of, row)
+    return y, ids
+
+
+# What is compiled -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """build(layer, *flags): the artifact of a layer, compiled once."""
+    directory, made = tmp_path_factory.mktemp("layers"), {}
+
+    def compile_layer(layer, *flags, parameters=None):
+        key = layer, flags, bool(parameters)
+        if key not in made:
+            stem = directory / str(len(made))
+            stem.with_suffix(".mlir").write_text(layer.text())
+            save(stem.with_suffix(".safetensors"), layer, parameters or layer.parameters())
+            command = [BUILD / "bin" / "moec", "-q", "compile", stem.with_suffix(".mlir"), "-o", f"{stem}.moec",
+                       "--params", stem.with_suffix(".safetensors"), *flags]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            made[key] = moec.Model(f"{stem}.moec")
+        return made[key]
+
+    return compile_layer
+
+
+def inputs(layer, seed=1):
+    return np.random.default_rng(seed).normal(0, 1, (TOKENS, layer.hidden)).astype(np.float32)
+
+
+def error(actual, expected):
+    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("flags", ((), ("--fallback",)), ids=("kernels", "generic"))
+@pytest.mark.parametrize("element", LIMITS)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer(build, name, element, flags):
+    layer = LAYERS[name]._replace(element=element)
+    x = inputs(layer)
+    y, ids = build(layer, *flags).function()(x)
+    expected, chosen = formula(layer, layer.parameters(), x)
+    if layer.alias:  # of equal ids, the first one stays
+        repeated = [[id in row[:i] for i, id in enumerate(row)] for row in chosen]
+        assert np.any(repeated)
+        chosen = np.where(repeated, -1, chosen)
+    assert np.array_equal(ids, chosen)
+    assert len(np.unique(ids[ids >= 0])) == layer.count
+    assert error(y, expected) <= LIMITS[element]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_by_pieces_and_threads(build, name):
+    layer = LAYERS[name]
+    x, model = inputs(layer), build(layer)
+    whole = model.function("layer", threads=1)(x)[0]
+    assert model.function("layer", threads=2)(x)[0].tobytes() == whole.tobytes()
+    function = model.function()
+    parts = [function(part)[0] for part in np.split(x, (1, 2, 7, 100))]
+    assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+# What must show ---------------------------------------------------------------
+
+
+def with_expert(layer, n, **changes):
+    experts = list(layer.experts)
+    experts[n] = experts[n]._replace(**changes)
+    return layer._replace(experts=tuple(experts))
+
+
+def swapped(layer, a, b):
+    """Ranges of one size in each other's place, with their parameters."""
+    experts = list(layer.experts)
+    experts[a], experts[b] = experts[b], experts[a]
+    return layer._replace(experts=tuple(experts))
+
+
+MUTANTS = {
+    "weight on the output": (ON_INPUT, ON_INPUT._replace(weight_on="output")),
+    "weight on the input": (SHARED, SHARED._replace(weight_on="input")),
+    "input scale left out": (DOUBLED, DOUBLED._replace(input_scale=1.0)),
+    "output scale left out": (MIXED, MIXED._replace(output_scale=1.0)),
+    "fewer experts": (MIXED, MIXED._replace(k=2)),
+    "another activation": (MIXED, with_expert(MIXED, 0, activation="relu")),
+    "no clamp": (MIXED, with_expert(MIXED, 1, activation="silu")),
+    "ungated as gated": (MIXED, with_expert(MIXED, 3, activation="relu")),
+    "no bias": (MIXED, with_expert(MIXED, 1, bias=False)),
+    "identity as zero": (MIXED, with_expert(MIXED, 4, kind="zero")),
+    "zero as identity": (MIXED, with_expert(MIXED, 5, kind="identity")),
+    "constant as zero": (MIXED, with_expert(MIXED, 2, kind="zero")),
+    "constant as identity": (DOUBLED, with_expert(DOUBLED, 1, kind="identity")),
+    "kinds in another order": (MIXED, swapped(MIXED, 5, 6)),
+    "shared expert without its gate": (MIXED, MIXED._replace(shared_gate=False)),
+    "shared expert with a gate": (SHARED, SHARED._replace(shared_gate=True)),
+    "no shared expert": (SHARED, SHARED._replace(shared=())),
+    "one shared expert of three": (SHARED, SHARED._replace(shared=SHARED.shared[:1])),
+    "another alias": (RENAMED, RENAMED._replace(alias=RENAMED.alias[:12] + (1, 2, 3, 4))),
+    "bf16": (SHARED, SHARED._replace(element="bf16")),
+}
+
+
+def test_every_attribute_has_a_mutant():
+    """Of a layer and of its experts, apart from what a size is."""
+    changed = {
+        field
+        for original, mutant in MUTANTS.values()
+        for field in Layer._fields
+        if getattr(original, field) != getattr(mutant, field)
+    }
+    assert changed == set(Layer._fields) - {"hidden"}
+    for kind, sizes in ((Ffn, {"count", "width"}), (Others, {"count"})):
+        inside = {
+            field
+            for original, mutant in MUTANTS.values()
+            for a, b in zip(original.experts, mutant.experts)
+            if isinstance(a, kind) and isinstance(b, kind)
+            for field in kind._fields
+            if getattr(a, field) != getattr(b, field)
+        }
+        assert inside == set(kind._fields) - sizes
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutant_shows(build, name):
+    """The mutant, given the same parameters, computes what it says, and that is far from what the
+    original computes."""
+    original, mutant = MUTANTS[name]
+    x, parameters = inputs(original), original.parameters()
+    drawn = mutant.parameters()
+    given = {key: parameters.get(key, drawn[key]) for key in drawn}
+    if mutant.element == "bf16":
+        given = {key: rounded(value) if mutant.is_narrow(key, value) else value for key, value in given.items()}
+    y, _ = build(mutant, parameters=given).function()(x)
+    assert error(y, formula(mutant, given, x)[0]) <= LIMITS[mutant.element]
+    assert error(y, formula(original, parameters, x)[0]) > 100 * LIMITS["f32"]
