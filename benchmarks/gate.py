@@ -2,8 +2,9 @@
 """The gate against the router's matrix product alone.
 
 Prints, for some routers at 512 tokens of width 2048 in f32, the milliseconds of
-moe.gate (product, choice and weights), of the product as moe.grouped_matmul, and
-their quotient. Both are compiled by moe-opt and clang for this machine, run on
+moe.gate (product, choice, weights and counts), of the product as
+moe.grouped_matmul, and their quotient. A gate with a quota for each group counts
+nothing, as in a model. Both are compiled by moe-opt and clang for this machine, run on
 one thread, by turns, and the least of all repetitions counts.
 
     benchmarks/gate.py BUILD [--repeat N]
@@ -18,6 +19,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 TOKENS, WIDTH, PANEL = 512, 2048, 16
 LIMIT = 1.5
+BLOCKS, COUNT_ROWS = 64, 48
 
 SOFTMAX = "renorm = sum"
 SIGMOID = (
@@ -46,12 +48,16 @@ def functions():
         x, m = f"memref<?x{WIDTH}xf32>", f"memref<{experts // PANEL}x{WIDTH}x{PANEL}xf32>"
         b, l = f"memref<{experts}xf32>", f"memref<?x{experts}xf32>"
         ids, w = f"memref<?x{k}xi32>", f"memref<?x{k}xf32>"
+        c = f"memref<{BLOCKS}x{experts}xi32>"
+        counts = "" if "quota" in routing else f"count_rows = {COUNT_ROWS} : i64, "
+        outs = [("%i", ids), ("%w", w), ("%l", l)] + [("%c", c)] * bool(counts)
+        names, types = (", ".join(part) for part in zip(*outs))
         attribute = ", ".join(filter(None, [f"k = {k}", routing]))
         with_bias = f"bias(%b : {b})" if bias else ""
         text.append(f"""
-    func.func @gate_{i}(%x: {x}, %m: {m}, %b: {b}, %i: {ids}, %w: {w}, %l: {l}) {{
-      moe.gate {{routing = #moe.routing<{attribute}>}} ins(%x, %m : {x}, {m})
-        {with_bias} outs(%i, %w, %l : {ids}, {w}, {l})
+    func.func @gate_{i}(%x: {x}, %m: {m}, %b: {b}, %i: {ids}, %w: {w}, %l: {l}, %c: {c}) {{
+      moe.gate {{{counts}routing = #moe.routing<{attribute}>}} ins(%x, %m : {x}, {m})
+        {with_bias} outs({names} : {types})
       return
     }}
     func.func @product_{i}(%x: {x}, %m: {m}, %l: {l}) {{
@@ -89,9 +95,10 @@ def main():
         zeros = np.zeros(experts, np.float32)
         logits = np.zeros((2, TOKENS, experts), np.float32)
         outs = np.zeros((TOKENS, k), np.int32), np.zeros((TOKENS, k), np.float32)
+        counts = np.zeros((BLOCKS, experts), np.int32)
 
         def gate():
-            invoke(library, f"gate_{i}", x, matrix, zeros, *outs, logits[0])
+            invoke(library, f"gate_{i}", x, matrix, zeros, *outs, logits[0], counts)
 
         def product():
             invoke(library, f"product_{i}", x, matrix, logits[1])
@@ -104,6 +111,7 @@ def main():
                 spent = time.perf_counter() - begin
                 least[run] = min(spent, least.get(run, spent))
         assert np.array_equal(logits[0], logits[1])
+        assert "quota" in routing or counts.sum() == (outs[0] >= 0).sum()
         quotient = least[gate] / least[product]
         worst = max(worst, quotient)
         words = ", ".join(filter(None, ["bias" if bias else "", routing]))

@@ -42,8 +42,7 @@ void ChoiceCounts::clear(Value block) {
 void ChoiceCounts::add(Value block, Value ids, Value token) {
   Value none = b.i32(0), one = b.i32(1);
   for (int64_t slot = 0; slot < sizeOf(ids, 1); ++slot) {
-    Value id =
-        memref::LoadOp::create(b, ids, ValueRange{token, b.index(slot)});
+    Value id = memref::LoadOp::create(b, ids, ValueRange{token, b.index(slot)});
     b.ifThen(b.compare(arith::CmpIPredicate::sge, id, none), [&] {
       Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
       Value place[] = {block, expert};

@@ -84,9 +84,9 @@ static bool areAlike(Block &a, Block &b) {
   auto isMapped = [&](Value x, Value y) {
     auto constant = x.getDefiningOp<arith::ConstantOp>();
     auto other = y.getDefiningOp<arith::ConstantOp>();
-    return success(map.lookupOrNull(x) == y ||
-                   (constant && other &&
-                    constant.getValue() == other.getValue()));
+    return success(
+        map.lookupOrNull(x) == y ||
+        (constant && other && constant.getValue() == other.getValue()));
   };
   auto mapTo = [&](Value x, Value y) { map.map(x, y); };
   // Constants, sizes and first values count where they are read.
@@ -162,8 +162,7 @@ static bool isReadyAt(Value weight, Operation *place) {
 }
 
 std::string moec::whyNotOneNetwork(SharedOp first, SharedOp second) {
-  if (first->getBlock() != second->getBlock() ||
-      first.getX() != second.getX())
+  if (first->getBlock() != second->getBlock() || first.getX() != second.getX())
     return "they read other rows";
   if (first->getResultTypes() != second->getResultTypes() ||
       first.getParams().size() != second.getParams().size() ||

@@ -77,8 +77,8 @@ mlir::LogicalResult verifyMatrix(mlir::Operation *op, llvm::StringRef what,
 mlir::LogicalResult verifyOuts(mlir::Operation *op, mlir::OperandRange outs,
                                size_t number);
 
-/// The outputs of a router that is fused: ids, weights, logits, and, where there
-/// are any, the weights of shared experts and the counts.
+/// The outputs of a router that is fused: ids, weights, logits, and, where
+/// there are any, the weights of shared experts and the counts.
 size_t numGateOuts(moe::RoutingAttr routing, std::optional<int64_t> countRows);
 
 /// Checks the operands and outputs of a router that is fused.

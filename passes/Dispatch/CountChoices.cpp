@@ -93,17 +93,16 @@ struct CountChoices : moec::impl::CountChoicesPassBase<CountChoices> {
     int64_t groups = isDense ? routing.getK() : routing.getGroups();
     for (PlanOp plan : plans) {
       plan.setGroups(groups);
-      explain.passed(plan, "no choices counted beforehand: each token chooses " +
-                               Twine(routing.getK() / groups) +
-                               " of each of " + Twine(groups) +
-                               (isDense ? " experts" : " groups"));
+      explain.passed(plan,
+                     "no choices counted beforehand: each token chooses " +
+                         Twine(routing.getK() / groups) + " of each of " +
+                         Twine(groups) + (isDense ? " experts" : " groups"));
     }
   }
 
   /// Gives the choice one more output, which the plans read.
   template <typename OpTy>
-  static void count(IRRewriter &rewriter, OpTy choice,
-                    ArrayRef<PlanOp> plans) {
+  static void count(IRRewriter &rewriter, OpTy choice, ArrayRef<PlanOp> plans) {
     Value logits = logitsOf(choice);
     int64_t experts = cast<RankedTensorType>(logits.getType()).getDimSize(1) -
                       choice.getRouting().getSharedExperts();

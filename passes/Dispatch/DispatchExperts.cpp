@@ -232,7 +232,7 @@ private:
                        experts.getIds(), /*counts=*/Value(), outs, range.first,
                        experts.numExperts() - range.first - range.count,
                        /*groups=*/1, /*count_rows=*/IntegerAttr(),
-                       /*open=*/UnitAttr());
+                       /*open=*/false);
     rowWeights = {};
     if (!experts.getWeightOnInput())
       return;

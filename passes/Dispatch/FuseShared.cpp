@@ -53,10 +53,9 @@ static void dropInput(IRRewriter &rewriter, linalg::GenericOp op, unsigned i) {
   inputs.erase(inputs.begin() + i);
   maps.erase(maps.begin() + i);
   rewriter.setInsertionPoint(op);
-  auto rest = linalg::GenericOp::create(rewriter, op.getLoc(),
-                                        op.getResultTypes(), inputs,
-                                        op.getOutputs(), maps,
-                                        op.getIteratorTypesArray());
+  auto rest = linalg::GenericOp::create(
+      rewriter, op.getLoc(), op.getResultTypes(), inputs, op.getOutputs(), maps,
+      op.getIteratorTypesArray());
   body->eraseArgument(i);
   rest.getRegion().takeBody(op.getRegion());
   rewriter.replaceOp(op, rest);
@@ -109,16 +108,16 @@ private:
     Value zero = arith::ConstantOp::create(
         builder, op.getLoc(),
         builder.getFloatAttr(getElementTypeOrSelf(init), 0.0));
-    addOnto(op, linalg::FillOp::create(builder, op.getLoc(), zero, init)
-                    .getResult(0));
+    addOnto(
+        op,
+        linalg::FillOp::create(builder, op.getLoc(), zero, init).getResult(0));
   }
 
   void addColumns(linalg::GenericOp op) {
     int64_t width = 0;
     for (Value input : op.getInputs())
-      width = cast<RankedTensorType>(map.lookup(input).getType())
-                  .getShape()
-                  .back();
+      width =
+          cast<RankedTensorType>(map.lookup(input).getType()).getShape().back();
     addOnto(*op, empty(op.getResult(0).getType(), width));
   }
 
@@ -157,12 +156,11 @@ struct FuseShared : moec::impl::FuseSharedPassBase<FuseShared> {
     }
     wide.removeWideAttr();
     const Explain explain("moe-fuse-shared", "shared");
-    explain.passed(wide, Twine(ops.size()) +
-                             " shared experts as one of a width of " +
-                             Twine(cast<RankedTensorType>(
-                                       lastProduct(wide)->getOperand(0)
-                                           .getType())
-                                       .getDimSize(1)));
+    explain.passed(wide,
+                   Twine(ops.size()) + " shared experts as one of a width of " +
+                       Twine(cast<RankedTensorType>(
+                                 lastProduct(wide)->getOperand(0).getType())
+                                 .getDimSize(1)));
     return success();
   }
 

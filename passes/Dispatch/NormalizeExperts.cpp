@@ -30,6 +30,8 @@
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/Support/Format.h"
 
+#include <cmath>
+
 namespace moec {
 #define GEN_PASS_DEF_NORMALIZEEXPERTSPASS
 #include "passes/Passes.h.inc"
@@ -99,9 +101,9 @@ canonicalRanges(ArrayRef<ExpertsOp::Range> ranges, int64_t firstNull) {
   for (ExpertsOp::Range range : ranges) {
     if (range.first >= firstNull)
       range.kind = ExpertKind::Zero;
-    bool joins = !result.empty() && result.back().kind == range.kind &&
-                 (range.kind == ExpertKind::Identity ||
-                  range.kind == ExpertKind::Zero);
+    bool joins =
+        !result.empty() && result.back().kind == range.kind &&
+        (range.kind == ExpertKind::Identity || range.kind == ExpertKind::Zero);
     if (joins)
       result.back().count += range.count;
     else
@@ -120,8 +122,8 @@ static ExpertsOp withRanges(IRRewriter &rewriter, ExpertsOp experts,
   SmallVector<Value> banks;
   SmallVector<Block *> bodies;
   for (const ExpertsOp::Range &range : ranges) {
-    kinds.push_back(ExpertRangeAttr::get(rewriter.getContext(), range.kind,
-                                         range.count));
+    kinds.push_back(
+        ExpertRangeAttr::get(rewriter.getContext(), range.kind, range.count));
     if (!hasRegion(range.kind))
       continue;
     llvm::append_range(banks, range.banks);
@@ -209,8 +211,8 @@ struct NormalizeExperts
     auto after = canonicalRanges(before, firstNull);
     int64_t dropped = 0;
     for (const ExpertsOp::Range &range : before) {
-      bool isMixed = range.first < firstNull &&
-                     range.first + range.count > firstNull;
+      bool isMixed =
+          range.first < firstNull && range.first + range.count > firstNull;
       if (isMixed && range.kind != ExpertKind::Zero)
         ranges.missed(op, "experts without weight get rows",
                       "others of their range have weights");
@@ -238,8 +240,7 @@ struct NormalizeExperts
       Factor factor = factorOf(reader.getMatchingBlockArgument(&use));
       if (!factor.product)
         continue;
-      std::string why =
-          whyNotIntoScale(experts, choice, reader, factor.value);
+      std::string why = whyNotIntoScale(experts, choice, reader, factor.value);
       if (!why.empty()) {
         scales.missed(experts, "factor of the result not in the scale", why);
         return;

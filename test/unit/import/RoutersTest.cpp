@@ -39,9 +39,8 @@ public:
     return {checkpoint.write(), options};
   }
 
-  testing::AssertionResult
-  failsWith(std::vector<std::string> facts,
-            std::string_view code = code::badProgram) {
+  testing::AssertionResult failsWith(std::vector<std::string> facts,
+                                     std::string_view code = code::badProgram) {
     return import().failsWith(code, 1, std::move(facts));
   }
 
@@ -80,9 +79,9 @@ bool has(const std::string &text, const std::string &part) {
 TEST(RoutersTest, AScaleForEachExpert) {
   const std::string choice = "2, expert_scale='block_sparse_moe.by_expert'";
   Router router(choice);
-  Imported imported = router.with([](Json &header) {
-                              addToLayers(header, "by_expert", {8});
-                            }).import();
+  Imported imported =
+      router.with([](Json &header) { addToLayers(header, "by_expert", {8}); })
+          .import();
   ASSERT_TRUE(imported.module) << imported.messages();
   EXPECT_TRUE(has(imported.text(), "expert_scale("));
   EXPECT_TRUE(has(imported.text(), "layers.0.block_sparse_moe.by_expert"));
@@ -92,11 +91,10 @@ TEST(RoutersTest, AScaleForEachExpert) {
   EXPECT_TRUE(Router(choice).failsWith(
       {"model.layers.0.block_sparse_moe.by_expert", "[8]"},
       code::missingTensor));
-  EXPECT_TRUE(Router(choice)
-                  .with([](Json &header) {
-                    addToLayers(header, "by_expert", {7});
-                  })
-                  .failsWith({"by_expert", "[8]", "[7]"}, code::wrongShape));
+  EXPECT_TRUE(
+      Router(choice)
+          .with([](Json &header) { addToLayers(header, "by_expert", {7}); })
+          .failsWith({"by_expert", "[8]", "[7]"}, code::wrongShape));
 }
 
 TEST(RoutersTest, AnAlias) {
@@ -106,7 +104,8 @@ TEST(RoutersTest, AnAlias) {
       router.with([](Json &header) { dropExperts(header, 4); }).import();
   ASSERT_TRUE(imported.module) << imported.messages();
   // The router keeps its eight outputs, four experts are left.
-  EXPECT_TRUE(has(imported.text(), "alias = array<i32: 0, 1, 2, 3, 3, 2, 1, 0>"));
+  EXPECT_TRUE(
+      has(imported.text(), "alias = array<i32: 0, 1, 2, 3, 3, 2, 1, 0>"));
   EXPECT_TRUE(has(imported.text(), "dedupe = sum"));
   EXPECT_TRUE(has(imported.text(), "!moe.bank<4 x tensor<96x64xf32>>"));
   EXPECT_FALSE(has(imported.text(), "!moe.bank<8 x"));
@@ -137,14 +136,14 @@ TEST(RoutersTest, RangesBehindAnAlias) {
   Imported imported =
       router.with([](Json &header) { dropExperts(header, 3); }).import();
   ASSERT_TRUE(imported.module) << imported.messages();
-  EXPECT_TRUE(has(imported.text(),
-                  "ranges = #moe.ranges<[<ffn, 3>, <identity, 1>, <zero, 1>]>"));
+  EXPECT_TRUE(
+      has(imported.text(),
+          "ranges = #moe.ranges<[<ffn, 3>, <identity, 1>, <zero, 1>]>"));
   EXPECT_TRUE(has(imported.text(), "!moe.bank<3 x tensor<96x64xf32>>"));
 
   // Ranges count what the alias leaves, not what the router has.
-  EXPECT_TRUE(
-      Router(choice, ranges("ffn_experts(8, expert)"))
-          .failsWith({"has 8 experts for a routing of 5"}));
+  EXPECT_TRUE(Router(choice, ranges("ffn_experts(8, expert)"))
+                  .failsWith({"has 8 experts for a routing of 5"}));
   EXPECT_TRUE(Router(choice, ranges("ffn_experts(3, expert), "
                                     "identity_experts(1)"))
                   .failsWith({"has 4 experts for a routing of 5"}));
