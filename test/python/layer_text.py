@@ -43,9 +43,9 @@ class Writer:
 
     names = 0
 
-    def __init__(self, of, x, element):
+    def __init__(self, of, x, element, zero="%c0"):
         self.lines, self.element = [], element
-        self.count = self.new(f"tensor.dim {x}, %c0 : {of}")
+        self.count = self.new(f"tensor.dim {x}, {zero} : {of}")
 
     def name(self):
         Writer.names += 1
@@ -167,7 +167,7 @@ class Layer(NamedTuple):
             elif isinstance(of, Others):
                 ranges.append(f"<local, {of.count}>")
                 banks.append(weight(f"constant.{n}", (h,), "experts", "f32"))
-                region = Writer(rows(h), "%rows", e)
+                region = Writer(rows(h), "%rows", e, "%r0")
                 # The vector, whatever the rows are.
                 body = "%c = arith.constant 0.0 : f32\n%z = arith.addf %a1, %c : f32"
                 vector = ("%w0", f"tensor<{h}xf32>", "#column")
@@ -181,7 +181,7 @@ class Layer(NamedTuple):
                     type = f"!moe.bank<{of.count} x {member}>"
                     load("load_bank", f"experts.{n}.{{expert}}.{part}", type, "experts")
                     banks.append((main.new(own[-1]), type))
-                region = Writer(rows(h), "%rows", e)
+                region = Writer(rows(h), "%rows", e, "%r0")
                 regions.append(self.region(region, members, self.network(region, "%rows", of)))
         attributes = [f"ranges = #moe.ranges<[{', '.join(ranges)}]>"]
         if self.weight_on == "input":
@@ -228,7 +228,7 @@ return {y}, {choice}#0 : {rows(h)}, tensor<?x{self.k}xi32>
         lines = "\n".join(region.lines)
         return f"""{{
 ^bb0(%rows: {rows(self.hidden)}{arguments}):
-%c0 = arith.constant 0 : index
+%r0 = arith.constant 0 : index
 {lines}
 moe.yield {out} : {rows(self.hidden)}
 }}"""
@@ -237,7 +237,7 @@ moe.yield {out} : {rows(self.hidden)}
         h = self.hidden
         params = [weight(f"shared.{n}.{part}", shape, "shared", "f32" if len(shape) == 1 else self.element)
                   for part, shape in zip(PARTS, self.shapes(of))]
-        region = Writer(rows(h), "%rows", self.element)
+        region = Writer(rows(h), "%rows", self.element, "%r0")
         body = self.region(region, [t for _, t in params], self.network(region, "%rows", of))
         made = main.new(
             f"moe.shared ins(%x : {rows(h)}) params({', '.join(v for v, _ in params)} : {', '.join(t for _, t in params)})"

@@ -54,7 +54,7 @@ class Text:
         return f"{name}#0", f"{name}#1"
 
     def apply(self, x, ids, weights, k):
-        region = Writer(rows(HIDDEN), "%rows", "f32")
+        region = Writer(rows(HIDDEN), "%rows", "f32", "%r0")
         out = self.layer.network(region, "%rows", self.experts)
         members = [type.split(" x ", 1)[1][:-1] for _, type in self.banks]
         body = self.layer.region(region, members, out)

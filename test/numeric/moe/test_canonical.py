@@ -46,7 +46,7 @@ func.func @layer(%l: tensor<?x{EXPERTS}xf32>, %a: tensor<?xi32>, %i: tensor<?x{K
     {made}
     linalg.yield %z : i32
   }} -> tensor<?xi32>
-  %r:2 = moe.route {{class_mask = array<i1: {mask}>, routing = #moe.routing<k = {K}, renorm = sum>}}
+  %r:2 = moe.route {{class_mask = array<i1: {mask}>, routing = #moe.routing<k = {K}, scope = selected, select_on = logit, weight_from = logit>}}
       ins(%l : tensor<?x{EXPERTS}xf32>) class_id(%class : tensor<?xi32>) outs(%i, %w : {PAIR}) -> {PAIR}
   return %r#0, %r#1 : {PAIR}
 }}
@@ -125,8 +125,8 @@ def layer_text(routing, ranges, banks, attributes="", factor=None):
     return f"""{MAPS}
 func.func @layer(%x: {X}, %l: tensor<?x{EXPERTS}xf32>, %i: tensor<?x{K}xi32>, %w: tensor<?x{K}xf32>, %e: {X}) -> {X} {{
 {weights}
-  %r:2 = moe.route {{routing = #moe.routing<k = {K}{routing}>}} ins(%l : tensor<?x{EXPERTS}xf32>) outs(%i, %w : {PAIR}) -> {PAIR}
-  %y0 = moe.experts {{{', '.join(filter(None, [kinds, attributes]))}}} ins(%x, %r#0, %r#1 : {X}, {PAIR})
+  %choice:2 = moe.route {{routing = #moe.routing<k = {K}{routing}>}} ins(%l : tensor<?x{EXPERTS}xf32>) outs(%i, %w : {PAIR}) -> {PAIR}
+  %y0 = moe.experts {{{', '.join(filter(None, [kinds, attributes]))}}} ins(%x, %choice#0, %choice#1 : {X}, {PAIR})
       banks({names} : {', '.join(types)}) outs(%e : {X}) {', '.join([region] * len(banks))} -> {X}{scaled}
   return {result} : {X}
 }}

@@ -117,7 +117,7 @@ func.func @eligible(%l: tensor<?x8xf32>, %i2: tensor<?x2xi32>, %w: tensor<?x2xf3
 // CHECK: %[[R:.*]]:3 = moe.route {{.*}}count_rows = 48 : i64{{.*}}, tensor<64x2xi32>)
 // CHECK: moe.plan {count_rows = 48 : i64} ins(%[[R]]#0 : {{.*}}) counts(%[[R]]#2 : tensor<64x2xi32>)
 func.func @dense_class(%l: tensor<?x2xf32>, %i2: tensor<?x2xi32>, %w: tensor<?x2xf32>, %t: tensor<?xi32>, %o2: tensor<3xi32>, %e: tensor<?xi32>) {
-  %ids, %weights = moe.route {class_mask = array<i1: 1, 0>, routing = #moe.routing<k = 2, policy = dense>} ins(%l : tensor<?x2xf32>) class_id(%e : tensor<?xi32>)
+  %ids, %weights = moe.route {class_mask = array<i1: true, false>, routing = #moe.routing<k = 2, policy = dense>} ins(%l : tensor<?x2xf32>) class_id(%e : tensor<?xi32>)
       outs(%i2, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   %p0:5 = moe.plan ins(%ids : tensor<?x2xi32>)
       outs(%o2, %o2, %t, %i2, %i2 : tensor<3xi32>, tensor<3xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>)

@@ -12,7 +12,7 @@
 // REMARK: [Passed] null experts {{.*}}Function=null_ffn {{.*}}2 experts weigh nothing: no rows
 
 // CHECK-LABEL: func.func @null_ffn(
-// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <zero, 2>]>}
+// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <zero, 2>]>
 // CHECK: banks(%{{.*}} : !moe.bank<6 x tensor<4x4xf32>>)
 func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<6 x tensor<4x4xf32>>, %c: !moe.bank<2 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
   %ids, %weights = moe.route {routing = #moe.routing<k = 2, null_experts = 2>} ins(%l : tensor<?x8xf32>)
@@ -23,8 +23,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   }, {
@@ -32,8 +32,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -43,7 +43,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
 // Also one that gives x back, or is computed for every token.
 
 // CHECK-LABEL: func.func @null_identity(
-// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 5>, <zero, 3>]>func.func @null_identity(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<5 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
+// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 5>, <zero, 3>]>
+func.func @null_identity(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<5 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
   %ids, %weights = moe.route {routing = #moe.routing<k = 2, null_experts = 3, null_before_norm = true, renorm = sum>} ins(%l : tensor<?x8xf32>)
       outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   %y0 = moe.experts {ranges = #moe.ranges<[<ffn, 5>, <identity, 3>]>} ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
@@ -52,8 +53,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -61,7 +62,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
 }
 
 // CHECK-LABEL: func.func @null_local(
-// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <zero, 2>]>func.func @null_local(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<6 x tensor<4x4xf32>>, %c: tensor<4x4xf32>) -> tensor<?x4xf32> {
+// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <zero, 2>]>
+func.func @null_local(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<6 x tensor<4x4xf32>>, %c: tensor<4x4xf32>) -> tensor<?x4xf32> {
   %ids, %weights = moe.route {routing = #moe.routing<k = 2, null_experts = 2>} ins(%l : tensor<?x8xf32>)
       outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   %y0 = moe.experts {ranges = #moe.ranges<[<ffn, 6>, <local, 2>]>} ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
@@ -70,8 +72,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   }, {
@@ -79,8 +81,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -90,7 +92,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
 // Neighbours that do the same are one range, with or without null experts.
 
 // CHECK-LABEL: func.func @neighbours(
-// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 3>, <identity, 3>, <zero, 2>]>func.func @neighbours(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<3 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
+// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 3>, <identity, 3>, <zero, 2>]>
+func.func @neighbours(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<3 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
   %ids, %weights = moe.route {routing = #moe.routing<k = 2, null_experts = 1>} ins(%l : tensor<?x8xf32>)
       outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   %y0 = moe.experts {ranges = #moe.ranges<[<ffn, 3>, <identity, 2>, <identity, 1>, <zero, 1>, <identity, 1>]>} ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
@@ -99,8 +102,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -108,7 +111,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
 }
 
 // CHECK-LABEL: func.func @joined(
-// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 4>, <identity, 4>]>func.func @joined(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<4 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
+// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 4>, <identity, 4>]>
+func.func @joined(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<4 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
   %ids, %weights = moe.route {routing = #moe.routing<k = 2>} ins(%l : tensor<?x8xf32>)
       outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   %y0 = moe.experts {ranges = #moe.ranges<[<ffn, 4>, <identity, 2>, <identity, 2>]>} ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
@@ -117,8 +121,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -130,7 +134,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
 // REMARK: [Missed] null experts {{.*}}Function=mixed {{.*}}others of their range have weights
 
 // CHECK-LABEL: func.func @mixed(
-// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 5>, <identity, 3>]>func.func @mixed(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<5 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
+// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 5>, <identity, 3>]>
+func.func @mixed(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<5 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
   %ids, %weights = moe.route {routing = #moe.routing<k = 2, null_experts = 2>} ins(%l : tensor<?x8xf32>)
       outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   %y0 = moe.experts {ranges = #moe.ranges<[<ffn, 5>, <identity, 3>]>} ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
@@ -139,8 +144,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -149,7 +154,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
 // REMARK: [Missed] null experts {{.*}}Function=on_input {{.*}}what an expert makes of 0 counts
 
 // CHECK-LABEL: func.func @on_input(
-// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <ffn, 2>]>func.func @on_input(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<6 x tensor<4x4xf32>>, %c: !moe.bank<2 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
+// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <ffn, 2>]>
+func.func @on_input(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<6 x tensor<4x4xf32>>, %c: !moe.bank<2 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
   %ids, %weights = moe.route {routing = #moe.routing<k = 2, null_experts = 2>} ins(%l : tensor<?x8xf32>)
       outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   %y0 = moe.experts {ranges = #moe.ranges<[<ffn, 6>, <ffn, 2>]>, weight_on_input} ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
@@ -158,8 +164,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   }, {
@@ -167,8 +173,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -177,7 +183,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
 // REMARK: [Missed] null experts {{.*}}Function=renamed {{.*}}an alias gives the ids another meaning
 
 // CHECK-LABEL: func.func @renamed(
-// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <ffn, 2>]>func.func @renamed(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<6 x tensor<4x4xf32>>, %c: !moe.bank<2 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
+// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <ffn, 2>]>
+func.func @renamed(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<6 x tensor<4x4xf32>>, %c: !moe.bank<2 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
   %ids, %weights = moe.route {alias = array<i32: 0, 1, 2, 3, 4, 5, 6, 7>, routing = #moe.routing<k = 2, null_experts = 2>} ins(%l : tensor<?x8xf32>)
       outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   %y0 = moe.experts {ranges = #moe.ranges<[<ffn, 6>, <ffn, 2>]>} ins(%x, %ids, %weights : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
@@ -186,8 +193,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   }, {
@@ -195,8 +202,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -204,7 +211,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
 }
 
 // CHECK-LABEL: func.func @other_weights(
-// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <ffn, 2>]>func.func @other_weights(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<6 x tensor<4x4xf32>>, %c: !moe.bank<2 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
+// CHECK: moe.experts {ranges = #moe.ranges<[<ffn, 6>, <ffn, 2>]>
+func.func @other_weights(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %e: tensor<?x4xf32>, %b: !moe.bank<6 x tensor<4x4xf32>>, %c: !moe.bank<2 x tensor<4x4xf32>>) -> tensor<?x4xf32> {
   %ids, %weights = moe.route {routing = #moe.routing<k = 2, null_experts = 2>} ins(%l : tensor<?x8xf32>)
       outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   %y0 = moe.experts {ranges = #moe.ranges<[<ffn, 6>, <ffn, 2>]>} ins(%x, %ids, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
@@ -213,8 +221,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   }, {
@@ -222,8 +230,8 @@ func.func @null_ffn(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -249,8 +257,8 @@ func.func @factor(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>,
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -280,8 +288,8 @@ func.func @inverse(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -309,8 +317,8 @@ func.func @of_gate(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -340,8 +348,8 @@ func.func @input_weight(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -369,8 +377,8 @@ func.func @negative(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -398,8 +406,8 @@ func.func @zero_factor(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2x
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -428,8 +436,8 @@ func.func @read_weights(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -457,8 +465,8 @@ func.func @read_result(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2x
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -487,8 +495,8 @@ func.func @shared_weights(%x: tensor<?x4xf32>, %l: tensor<?x9xf32>, %i: tensor<?
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -516,8 +524,8 @@ func.func @elsewhere(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi3
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -546,8 +554,8 @@ func.func @twice(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, 
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>

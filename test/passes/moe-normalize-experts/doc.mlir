@@ -22,8 +22,8 @@ func.func @layer(%x: tensor<?x4xf32>, %l: tensor<?x8xf32>, %i: tensor<?x2xi32>, 
     %d0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     %r = tensor.dim %rows, %d0 : tensor<?x4xf32>
-    %i = tensor.empty(%r) : tensor<?x4xf32>
-    %f = linalg.fill ins(%zero : f32) outs(%i : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %e1 = tensor.empty(%r) : tensor<?x4xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %o = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %o : tensor<?x4xf32>
   } -> tensor<?x4xf32>
