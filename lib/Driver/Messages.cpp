@@ -51,7 +51,7 @@ public:
     std::string kind = remark.getRemarkTypeString().lower();
     std::string text = remark.getRemarkName().str() + ": ";
     for (const remark::detail::Remark::Arg &argument : remark.getArgs())
-      text += argument.val;
+      text += (argument.key == "Reason" ? ": " : "") + argument.val;
     listener.remark(kind, remark.getCategoryName().str(),
                     remark.getFunction().str(), text);
   }

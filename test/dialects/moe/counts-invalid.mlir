@@ -1,7 +1,5 @@
 // RUN: moe-opt %s -split-input-file -verify-diagnostics
 
-// Counts.
-
 func.func @f(%l: memref<?x8xf32>, %i: memref<?x2xi32>, %w: memref<?x2xf32>) {
   // expected-error @+1 {{'moe.route' op expects 3 outputs, got 2}}
   moe.route {count_rows = 1 : i64, routing = #moe.routing<k = 2>} ins(%l : memref<?x8xf32>) outs(%i, %w : memref<?x2xi32>, memref<?x2xf32>)
