@@ -33,6 +33,8 @@ struct RoutingInputs {
   llvm::SmallVector<mlir::Value> values() const;
   /// Whether experts may be ruled out for a token.
   bool restrictsEligibility() const { return eligible || classId; }
+  /// All ids of a choice among so many experts are below this.
+  int64_t numIds(int64_t experts) const;
 };
 } // namespace moec::moe
 

@@ -60,6 +60,12 @@ SmallVector<Value> RoutingInputs::values() const {
   return present;
 }
 
+int64_t RoutingInputs::numIds(int64_t experts) const {
+  if (!alias || alias.empty())
+    return experts;
+  return std::max<int64_t>(experts, *llvm::max_element(alias.asArrayRef()) + 1);
+}
+
 template <typename OpTy> static RoutingInputs inputsOf(OpTy op) {
   return {op.getBias(),        op.getEligible(), op.getClassId(),
           op.getTokenK(),      op.getTable(),    op.getTokenId(),

@@ -362,10 +362,12 @@ static LogicalResult verifyRouting(Operation *op, RoutingAttr routing,
   if (n && failed(verifyShape(op, further[0], "shared weights", {kAny, n},
                               Float32Type::get(op->getContext()))))
     return failure();
-  if (countRows &&
-      failed(verifyCounts(op, further.back(), *countRows, scored - n)))
+  if (failed(
+          InputsCheck{op, routing, inputs, scored - n}.run(outs[0], outs[1])))
     return failure();
-  return InputsCheck{op, routing, inputs, scored - n}.run(outs[0], outs[1]);
+  return countRows ? verifyCounts(op, further.back(), *countRows,
+                                  inputs.numIds(scored - n))
+                   : success();
 }
 
 LogicalResult RouteOp::verify() {

@@ -35,6 +35,8 @@ using namespace moec::moe;
 static constexpr int64_t kRows = 48;
 /// Blocks for which there is room; more tokens make longer ones.
 static constexpr int64_t kBlocks = 64;
+/// Counts for which there is room, where ids are many.
+static constexpr int64_t kCounts = 1 << 17;
 
 static const Explain explain("moe-count-choices", "histogram");
 
@@ -104,11 +106,12 @@ struct CountChoices : moec::impl::CountChoicesPassBase<CountChoices> {
   template <typename OpTy>
   static void count(IRRewriter &rewriter, OpTy choice, ArrayRef<PlanOp> plans) {
     Value logits = logitsOf(choice);
-    int64_t experts = cast<RankedTensorType>(logits.getType()).getDimSize(1) -
-                      choice.getRouting().getSharedExperts();
+    int64_t ids = choice.getInputs().numIds(
+        cast<RankedTensorType>(logits.getType()).getDimSize(1) -
+        choice.getRouting().getSharedExperts());
+    int64_t blocks = std::clamp<int64_t>(kCounts / ids, 1, kBlocks);
     rewriter.setInsertionPoint(choice);
-    auto type =
-        RankedTensorType::get({kBlocks, experts}, rewriter.getI32Type());
+    auto type = RankedTensorType::get({blocks, ids}, rewriter.getI32Type());
     Value out = tensor::EmptyOp::create(rewriter, choice.getLoc(),
                                         type.getShape(), type.getElementType());
     choice.getOutsMutable().append(out);

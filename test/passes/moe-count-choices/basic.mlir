@@ -149,6 +149,20 @@ func.func @quota_alias(%l: tensor<?x8xf32>, %i2: tensor<?x2xi32>, %w: tensor<?x2
   return
 }
 
+// An alias may name more experts than the router has.
+
+// CHECK-LABEL: func.func @more_experts(
+// CHECK: moe.route {{.*}} outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x2xi32>, tensor<?x2xf32>, tensor<64x10xi32>)
+// CHECK: moe.plan {{.*}} counts(%{{.*}} : tensor<64x10xi32>)
+func.func @more_experts(%l: tensor<?x4xf32>, %i2: tensor<?x2xi32>, %w: tensor<?x2xf32>, %t: tensor<?xi32>, %o10: tensor<11xi32>) {
+  %ids, %weights = moe.route {alias = array<i32: 9, 3, 2, 7>, routing = #moe.routing<k = 2>} ins(%l : tensor<?x4xf32>)
+      outs(%i2, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  %p0:5 = moe.plan ins(%ids : tensor<?x2xi32>)
+      outs(%o10, %o10, %t, %i2, %i2 : tensor<11xi32>, tensor<11xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>)
+      -> tensor<11xi32>, tensor<11xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>
+  return
+}
+
 // A part of the ids is not all of a group.
 
 // CHECK-LABEL: func.func @quota_ranges
