@@ -5,8 +5,8 @@
 // A task takes some tokens. For a gate it first computes their logits, side by
 // side in a buffer, and then, while these are in the nearest cache, writes them
 // out and chooses the experts of one token after another. Where choices are
-// counted, a task is a block of tokens, and counts as it chooses; behind a stage
-// that looks at many tokens, blocks are counted by tasks of their own.
+// counted, a task is a block of tokens, and counts as it chooses; behind a
+// stage that looks at many tokens, blocks are counted by tasks of their own.
 //
 //===----------------------------------------------------------------------===//
 
@@ -119,23 +119,27 @@ struct LowerRoute : OpRewritePattern<moe::RouteOp> {
     RoutingRows outs{op.getOuts()[0], op.getOuts()[1], op.getShared()};
     int64_t rows = rowsPerTask(scored * kCostOfChoice);
     VectorBuilder b(op.getLoc(), rewriter, lanes);
-    choiceTasks(b, op, b.dim(logits, 0), rows, [&](Value from, Value to, VectorBuilder::Body chosen) {
-      ExpertSelection selection(b, stages, outs);
-      Value first = b.index(0);
-      Value row = b.stackBuffer({1, ExpertSelection::rowWidth(scored, lanes)});
-      ExpertSelection::padRow(b, row, first, scored);
-      b.forLoop(from, to, 1, [&](Value token) {
-        b.forChunks(scored, 4, [&](Value at, int64_t size) {
-          b.store(b.load(logits, {token, at}, size), row, {first, at});
+    choiceTasks(
+        b, op, b.dim(logits, 0), rows,
+        [&](Value from, Value to, VectorBuilder::Body chosen) {
+          ExpertSelection selection(b, stages, outs);
+          Value first = b.index(0);
+          Value row =
+              b.stackBuffer({1, ExpertSelection::rowWidth(scored, lanes)});
+          ExpertSelection::padRow(b, row, first, scored);
+          b.forLoop(from, to, 1, [&](Value token) {
+            b.forChunks(scored, 4, [&](Value at, int64_t size) {
+              b.store(b.load(logits, {token, at}, size), row, {first, at});
+            });
+            selection.emit(row, first, token);
+            chosen(token);
+          });
         });
-        selection.emit(row, first, token);
-        chosen(token);
-      });
-    });
     emitBatch(b, op, stages, outs);
     Explain("moe-cpu-lower-routing", "routing")
         .passed(op, Twine(op.getRouting().inWords(op.getInputs())) + " of " +
-                        Twine(stages.experts) + " experts, " + tasksOf(op, rows));
+                        Twine(stages.experts) + " experts, " +
+                        tasksOf(op, rows));
     rewriter.eraseOp(op);
     return success();
   }
@@ -167,7 +171,8 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
     moe::TargetAttr target = moe::TargetAttr::of(op);
     GateTile product(b, op, target);
     int64_t rows = GateTile::rowsOfTask(scored, target);
-    auto emitSome = [&](ExpertSelection &selection, Value sums, Value from, Value to, VectorBuilder::Body chosen) {
+    auto emitSome = [&](ExpertSelection &selection, Value sums, Value from,
+                        Value to, VectorBuilder::Body chosen) {
       before(b, from, to);
       clear(b, sums, rows, width);
       product.emit(sums, from, to);
@@ -178,13 +183,15 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
         chosen(token);
       });
     };
-    choiceTasks(b, op, b.dim(op.getX(), 0), rows, [&](Value begin, Value end, VectorBuilder::Body chosen) {
-      ExpertSelection selection(b, stages, outs);
-      Value sums = b.stackBuffer({rows, width});
-      b.forLoop(begin, end, rows, [&](Value from) {
-        emitSome(selection, sums, from, b.min(b.add(from, rows), end), chosen);
-      });
-    });
+    choiceTasks(b, op, b.dim(op.getX(), 0), rows,
+                [&](Value begin, Value end, VectorBuilder::Body chosen) {
+                  ExpertSelection selection(b, stages, outs);
+                  Value sums = b.stackBuffer({rows, width});
+                  b.forLoop(begin, end, rows, [&](Value from) {
+                    emitSome(selection, sums, from,
+                             b.min(b.add(from, rows), end), chosen);
+                  });
+                });
     emitBatch(b, op, stages, outs);
     Explain("moe-cpu-lower-routing", "routing")
         .passed(op, Twine(op.getRouting().inWords(op.getInputs())) + " of " +
