@@ -1,5 +1,4 @@
-//===- ReferenceRun.h - What a checkpoint computes by definition -*- C++
-//-*-===//
+//===- ReferenceRun.h - A checkpoint by definition --------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

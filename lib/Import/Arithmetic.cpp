@@ -1,6 +1,5 @@
 //===- Arithmetic.cpp - Arithmetic and functions on plain values ----------===//
 //
-// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

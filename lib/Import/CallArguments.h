@@ -1,6 +1,5 @@
 //===- CallArguments.h - Arguments of a host's function ---------*- C++ -*-===//
 //
-// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

@@ -1,6 +1,5 @@
 //===- Config.h - The quantities of a configuration -------------*- C++ -*-===//
 //
-// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

@@ -1,6 +1,5 @@
 //===- AddedTokens.cpp - Tokens that are found before the model runs ------===//
 //
-// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

@@ -1,7 +1,5 @@
-//===- AddedTokens.h - Tokens that are found before the model runs ---*- C++
-//-*-===//
+//===- AddedTokens.h - Tokens found before the model ------------*- C++ -*-===//
 //
-// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

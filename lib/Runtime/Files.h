@@ -1,6 +1,5 @@
 //===- Files.h - The files of an artifact -----------------------*- C++ -*-===//
 //
-// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

@@ -1,6 +1,5 @@
 //===- Structs.h - Structs of C that know their size ------------*- C++ -*-===//
 //
-// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

@@ -1,5 +1,4 @@
-//===- CombineRows.cpp - The sums of a combine
-//------------------------------===//
+//===- CombineRows.cpp - The sums of a combine ----------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- CombineRows.h - The sums of a combine ----------------------*- C++
-//-*-===//
+//===- CombineRows.h - The sums of a combine --------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

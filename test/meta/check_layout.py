@@ -305,11 +305,12 @@ def work_is_finished(tree):
 
 def sources_have_a_banner(tree):
     for path in tree.files(CPP + (".td", ".def")):
-        head = tree.text(path).splitlines()[:6]
-        if not head or "===-" not in head[0]:
-            yield f"{path}:1: begins without the banner '===- name - purpose -==='"
-        if not any("SPDX-License-Identifier" in line for line in head):
-            yield f"{path}:1: has no SPDX-License-Identifier in its first lines"
+        name = path.rsplit("/", 1)[-1]
+        head = tree.text(path).splitlines()[:3] + [""] * 3
+        if not re.fullmatch(rf"(//|/\*)===- {re.escape(name)} - .*===(//|\*\\)", head[0]):
+            yield f"{path}:1: begins without the banner '===- {name} - purpose -==='"
+        if head[2][2:] != " SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception":
+            yield f"{path}:3: is not the line of SPDX-License-Identifier"
 
 
 RULES = (

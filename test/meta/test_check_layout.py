@@ -7,8 +7,9 @@ import sys
 import pytest
 
 SCRIPT = pathlib.Path(__file__).with_name("check_layout.py")
+# NAME becomes that of the file.
 BANNER = (
-    "//===- A file - its purpose -===//\n"
+    "//===- NAME - its purpose -===//\n//\n"
     "// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception\n"
 )
 PASSES = """
@@ -78,7 +79,7 @@ BREACHES = {
     "folder without pass": ({"test/passes/moe-x/basic.mlir": ""}, "no pass of this flag"),
     "order of passes": (
         {"lib/Driver/Driver.cpp": BANNER + "void f() { pm.addPass(g()); }\n"},
-        "lib/Driver/Driver.cpp:3: only passes/Pipeline.cpp",
+        "lib/Driver/Driver.cpp:4: only passes/Pipeline.cpp",
     ),
     "environment": (
         {"passes/Gating/Fuse.cpp": BANNER + 'auto *e = std::getenv("X");\n'},
@@ -124,11 +125,17 @@ BREACHES = {
         {"lib/Import/Import.cpp": BANNER + "llvm::cl::opt<bool> x;\n"},
         "belongs to tools or lib/Driver",
     ),
-    "file too long": ({"lib/Driver/Driver.h": BANNER + "\n" * 499}, "501 lines"),
+    "file too long": ({"lib/Driver/Driver.h": BANNER + "\n" * 498}, "501 lines"),
     "test too long": ({"test/passes/moe-fuse/basic.mlir": "\n" * 501}, "501 lines"),
     "unfinished": ({"docs/design.md": "TO" + "DO: write\n"}, "finish it"),
-    "banner": ({"lib/Driver/Driver.h": "\n" + BANNER}, "begins without the banner"),
-    "licence": ({"lib/Driver/Driver.h": "//===- A -===//\n"}, "no SPDX-License"),
+    "banner": (
+        {"lib/Driver/Driver.h": BANNER.replace("NAME", "Other.h")},
+        "begins without the banner '===- Driver.h - purpose -==='",
+    ),
+    "licence": (
+        {"lib/Driver/Driver.h": BANNER.replace("\n//\n", "\n// Part of it.\n//\n")},
+        "Driver.h:3: is not the line of SPDX-License",
+    ),
 } | {
     f"ends the process: {code}": (
         {"lib/Import/Import.cpp": BANNER + f"void f() {{ {code}; }}\n"},
@@ -151,7 +158,7 @@ def check(root, files):
     for path, text in files.items():
         if text is not None:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text)
+            (root / path).write_text(text.replace("NAME", pathlib.Path(path).name))
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     subprocess.run(["git", "add", "-A"], cwd=root, check=True)
     return subprocess.run(

@@ -1,7 +1,5 @@
-//===- PlainHost.h - A host that knows no functions and no objects -*- C++
-//-*-===//
+//===- PlainHost.h - A host without functions -------------------*- C++ -*-===//
 //
-// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

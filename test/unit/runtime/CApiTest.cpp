@@ -1,6 +1,5 @@
 //===- CApiTest.cpp - The seam between C and C++ --------------------------===//
 //
-// Part of the moec project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
