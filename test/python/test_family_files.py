@@ -19,14 +19,17 @@ FILES = SOURCE / "lib" / "Import" / "families"
 ROUTERS = {family.name: family for family in FAMILIES}
 # The transcriptions of each file that says how experts are chosen.
 TRANSCRIPTIONS = {
+    "afmoe": ["deepseek_v3", "kimi_k2"],
+    "cohere2_moe": ["cohere2_moe", "gpt_oss"],
+    "granitemoe_swa": ["granitemoe"],
+    "laguna": ["laguna", "deepseek_v3"],
+    "mixture_of_recursions": ["recursion_depth", "above", "longcat_flash"],
     "bailing_moe_v2": ["bailing_moe_v2"],
     "dbrx": ["dbrx", "dbrx_p2"],
-    "decoder": ["qwen2_moe", "olmoe", "qwen3_next"],
+    "decoder": ["qwen2_moe", "qwen3_next", "deepseek_v3", "glm4_moe", "kimi_k2"],
     "deepseek_v2": ["deepseek_v2"],
-    "deepseek_v3": ["deepseek_v3", "kimi_k2"],
     "ernie4_5_moe": ["ernie4_5_moe"],
     "gemma4": ["gemma4"],
-    "glm4_moe": ["glm4_moe", "deepseek_v3"],
     "gpt_oss": ["gpt_oss"],
     "granitemoe": ["granitemoe"],
     "hunyuan_v1_moe": ["hunyuan_v1"],
@@ -40,6 +43,13 @@ TRANSCRIPTIONS = {
 }
 DEFAULTS = {"policy": "topk", "score": "softmax", "scope": "all", "select_on": "score", "weight_from": "score",
             "renorm": "none", "eps_mode": "add", "group_reduce": "max", "group_fill": "neg_inf", "dedupe": "none", "groups": 1, "group_keep": 0}
+# What looks at many tokens has tests of its own (test_capacity.py), and so has a router of a single
+# expert, whose threshold stands in the family's tests of whole models.
+ELSEWHERE = {
+    "mixture_of_recursions": {"policy = expert_choice", "capacity = None", "capacity_unit = fraction",
+                              "capacity_scope = sequence", "within = None", "threshold = 0.5", "threshold = 0.0",
+                              "score = identity"},
+}
 # An argument, or a kind of experts, and the mutant that leaves it out or takes another.
 OF_EXPERTS = {
     "weight_on": "weight on the output",
@@ -127,7 +137,7 @@ def test_every_choice_has_transcriptions():
 def test_router_is_transcribed(name):
     families = [ROUTERS[of] for of in TRANSCRIPTIONS[name]]
     for line in choices(name):
-        assert not unsaid(line, families)
+        assert not set(unsaid(line, families)) - ELSEWHERE.get(name, set())
 
 
 @pytest.mark.parametrize(
