@@ -249,7 +249,7 @@ def expert_choice_text(filtered=True):
         before, weights = text.route(x, r, routing, 1, operands)
         x = text.main.sum(text.apply(x, before, weights, 1), x, HIDDEN)
         results.append((before, "tensor<?x1xi32>"))
-    return text.module([(x, rows(HIDDEN)), *results], ', %sequence: tensor<?xi32> {moe.name = "sequence"}')
+    return text.module([(x, rows(HIDDEN)), *results], ', %sequence: tensor<?xi32> {moe.name = "sequence", moe.below = 1024}')
 
 
 def expert_choice(p, x, sequences, filtered=True, alpha=ALPHA):

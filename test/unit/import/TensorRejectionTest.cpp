@@ -81,6 +81,76 @@ TEST(TensorRejectionTest, TensorsOfOtherTypes) {
                          {tensor, "expert 0"}));
 }
 
+TEST(TensorRejectionTest, ScalesOfFp8) {
+  const std::string weight = "model.layers.1.mlp.experts.3.gate_proj.weight";
+  const std::string scales = weight + "_scale_inv";
+  auto bad = [&](const std::function<void(Json &)> &edit, std::string_view code,
+                 std::vector<std::string> facts) {
+    return badTensors("deepseek_v3-fp8", edit, code, 1, std::move(facts));
+  };
+  // A block for each 128 of 48 rows and of 192 columns.
+  for (Json shape : {Json{2, 2}, Json{1, 1}, Json{2}, Json{1, 2, 1}})
+    EXPECT_TRUE(bad([&](Json &header) { header[scales]["shape"] = shape; },
+                    code::wrongShape, {scales, "[1, 2]"}));
+  EXPECT_TRUE(bad([&](Json &header) { header.erase(scales); },
+                  code::missingTensor, {scales, "[1, 2]"}));
+  const std::string alone = "model.layers.1.self_attn.q_a_proj.weight";
+  for (const char *type : {"U8", "I32", "F8_E8M0"})
+    EXPECT_TRUE(
+        bad([&](Json &header) { header[alone + "_scale_inv"]["dtype"] = type; },
+            code::wrongElements, {type, "expected F32, F16 or BF16", alone}));
+  // Scales of what is not quantized.
+  EXPECT_TRUE(bad(
+      [&](Json &header) {
+        header["model.norm.weight_scale_inv"] = {{"dtype", "F32"},
+                                                 {"shape", {1, 2}}};
+      },
+      code::unexpectedTensor, {"model.norm.weight_scale_inv"}));
+  // Without the size of a block, fp8 has no meaning.
+  EditedFixture noBlocks("deepseek_v3-fp8");
+  noBlocks.config.erase("quantization_config");
+  EXPECT_TRUE(Imported(noBlocks.write())
+                  .failsWith(code::unsupportedElements, 3, {"F8_E4M3"}));
+  for (Json block : {Json{128}, Json{0, 128}, Json{128, 128, 1}, Json("128")}) {
+    EditedFixture odd("deepseek_v3-fp8");
+    odd.config["quantization_config"]["weight_block_size"] = block;
+    Imported imported(odd.write());
+    EXPECT_FALSE(imported.module) << block.dump();
+    EXPECT_NE(imported.messages().find("weight_block_size"), std::string::npos)
+        << imported.messages();
+  }
+}
+
+TEST(TensorRejectionTest, BlocksOfMxfp4) {
+  const std::string experts = "model.layers.0.mlp.experts.";
+  const std::string blocks = experts + "down_proj_blocks";
+  const std::string scales = experts + "down_proj_scales";
+  auto bad = [&](const std::function<void(Json &)> &edit, std::string_view code,
+                 int exitCode, std::vector<std::string> facts) {
+    return badTensors("gpt_oss-mxfp4", edit, code, exitCode, std::move(facts));
+  };
+  // 64 columns are two blocks of 16 bytes.
+  for (Json shape : {Json{8, 96, 1, 16}, Json{8, 96, 2, 32}, Json{8, 96, 32},
+                     Json{7, 96, 2, 16}})
+    EXPECT_TRUE(bad([&](Json &header) { header[blocks]["shape"] = shape; },
+                    code::wrongShape, 1, {blocks, "[8, 96, 2, 16]"}));
+  for (Json shape : {Json{8, 96, 1}, Json{8, 96}, Json{8, 96, 2, 16}})
+    EXPECT_TRUE(bad([&](Json &header) { header[scales]["shape"] = shape; },
+                    code::wrongShape, 1, {scales, "[8, 96, 2]"}));
+  EXPECT_TRUE(bad([&](Json &header) { header.erase(scales); },
+                  code::missingTensor, 1, {scales, "[8, 96, 2]"}));
+  EXPECT_TRUE(bad([&](Json &header) { header[scales]["dtype"] = "F32"; },
+                  code::wrongElements, 1, {scales, "F32", "expected U8"}));
+  EXPECT_TRUE(bad([&](Json &header) { header[blocks]["dtype"] = "F16"; },
+                  code::wrongElements, 1, {blocks, "F16", "expected U8"}));
+  // Columns that no block divides.
+  EditedFixture narrow("gpt_oss-mxfp4");
+  narrow.config["intermediate_size"] = 72;
+  EXPECT_TRUE(
+      Imported(narrow.write())
+          .failsWith(code::wrongShape, 1, {"72 columns", "a multiple of 32"}));
+}
+
 TEST(TensorRejectionTest, ListsAtMostSixteenTensors) {
   EditedFixture edited("olmoe-a");
   edited.editTensors([](Json &header) {
