@@ -180,7 +180,7 @@ bool Recipes::checkScales(const std::string &name, int64_t expert,
   source.scale = isMx && isExponent
                      ? Type(Float8E8M0FNUType::get(builder.getContext()))
                      : elementType(tensor->dtype(), builder);
-  if (source.scale && isMx == isExponent)
+  if (isa_and_nonnull<FloatType>(source.scale) && isMx == isExponent)
     return true;
   diagnostics.error(code::wrongElements,
                     checkpoint.path() + ": tensor " +
