@@ -155,3 +155,28 @@ def call(name, *arguments):
                         lib.moec_error_exit_code(error))
     finally:
         lib.moec_error_free(error)
+
+
+class Owner:
+    """Has a handle of the library, which close() frees, the end of a `with`, or the object's own."""
+
+    _free = None  # The name of the library's function for it.
+
+    def __init__(self):
+        self.handle = c.c_void_p()
+
+    def close(self):
+        """Frees what the library holds for it; what was made from it lives on."""
+        if self.handle:
+            getattr(library(), self._free)(self.handle)
+            self.handle = c.c_void_p()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __del__(self):
+        if getattr(self, "handle", None):
+            self.close()

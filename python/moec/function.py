@@ -23,7 +23,7 @@ def _describe(arrays):
           for array, shape in zip(arrays, shapes)])
 
 
-class Function:
+class Function(abi.Owner):
     """A compiled function. Call it with its inputs, by position or by name; it returns its output,
     or a tuple of them. Used by one thread at a time.
 
@@ -31,9 +31,11 @@ class Function:
     varies with the call.
     """
 
+    _free = "moec_function_destroy"
+
     def __init__(self, model, name, threads, step_tokens):
         self.model, self.name = model, name
-        self.handle = c.c_void_p()
+        super().__init__()
         options = abi.SessionOptions(c.sizeof(abi.SessionOptions), threads, 0, step_tokens, 0)
         abi.call("moec_function_create", model.handle, name.encode(), c.byref(options),
                  c.byref(self.handle))
@@ -77,13 +79,3 @@ class Function:
         view = abi.View(struct_size=c.sizeof(abi.View))
         abi.call("moec_function_tap", self.handle, name.encode(), c.byref(view))
         return abi.copied(view)
-
-    def close(self):
-        """Frees the function."""
-        if self.handle:
-            abi.library().moec_function_destroy(self.handle)
-            self.handle = c.c_void_p()
-
-    def __del__(self):
-        if getattr(self, "handle", None):
-            self.close()

@@ -10,7 +10,7 @@ from .function import Function
 from .session import Session
 
 
-class Model:
+class Model(abi.Owner):
     """An artifact, checked and mapped. May be shared by threads.
 
     path: the directory NAME.moec. Raises MoecError when it is damaged, of another version, or
@@ -21,9 +21,11 @@ class Model:
     for each of moe_layers); taps and functions (names).
     """
 
+    _free = "moec_model_close"
+
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        self.handle = c.c_void_p()
+        super().__init__()
         abi.call("moec_model_open", str(path).encode(), None, c.byref(self.handle))
         info = abi.ModelInfo(struct_size=c.sizeof(abi.ModelInfo))
         abi.call("moec_model_get_info", self.handle, c.byref(info))
@@ -80,19 +82,3 @@ class Model:
             return tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # The package raises nothing more special.
             raise MoecError(f"{path}: {error}", 106, 1) from error
-
-    def close(self):
-        """Closes the model; its sessions live on."""
-        if self.handle:
-            abi.library().moec_model_close(self.handle)
-            self.handle = c.c_void_p()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def __del__(self):
-        if getattr(self, "handle", None):
-            self.close()

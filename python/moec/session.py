@@ -28,13 +28,15 @@ def _pointer(array):
     return array.ctypes.data_as(c.POINTER(c.c_int32))
 
 
-class Session:
+class Session(abi.Owner):
     """Sequences in slots 0, 1, ... with their state; used by one thread at a time."""
+
+    _free = "moec_session_destroy"
 
     def __init__(self, model, threads, context, step_tokens, sequences):
         self.model = model
         self.context = context or model.context
-        self.handle = c.c_void_p()
+        super().__init__()
         options = abi.SessionOptions(c.sizeof(abi.SessionOptions), threads, context, step_tokens,
                                      sequences)
         abi.call("moec_session_create", model.handle, c.byref(options), c.byref(self.handle))
@@ -116,19 +118,3 @@ class Session:
         """Lets `target` hold the first `length` positions of `source`; models with recurrent
         layers fork all of them or none."""
         abi.call("moec_session_fork", self.handle, source, target, length)
-
-    def close(self):
-        """Frees the session's memory."""
-        if self.handle:
-            abi.library().moec_session_destroy(self.handle)
-            self.handle = c.c_void_p()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def __del__(self):
-        if getattr(self, "handle", None):
-            self.close()
