@@ -221,28 +221,18 @@ Result<OutputFile> OutputFile::create(const OutputDirectory &directory,
                                       const std::string &name) {
   OutputFile file;
   file.name = directory.temporaryPath() + "/" + name;
-  file.descriptor =
-      open(file.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file.descriptor < 0)
+  file.descriptor = weights::Descriptor(
+      open(file.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (!file.descriptor.isOpen())
     return Status::fromErrno("create " + file.name, errno);
   return file;
-}
-
-OutputFile::OutputFile(OutputFile &&other) noexcept
-    : name(std::move(other.name)),
-      descriptor(std::exchange(other.descriptor, -1)), written(other.written),
-      sum(std::move(other.sum)) {}
-
-OutputFile::~OutputFile() {
-  if (descriptor >= 0)
-    ::close(descriptor);
 }
 
 Status OutputFile::write(std::span<const std::byte> bytes) {
   SizeLimitSignalHeld held;
   sum->add(bytes);
   while (!bytes.empty()) {
-    ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
+    ssize_t count = ::write(descriptor.get(), bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR)
       continue;
     if (count < 0)
@@ -267,7 +257,7 @@ Status OutputFile::fillTo(uint64_t offset) {
 
 Status OutputFile::close() {
   // Network file systems report a full disk no earlier than here.
-  if (::close(std::exchange(descriptor, -1)) != 0)
+  if (descriptor.close() != 0)
     return Status::fromErrno("close " + name, errno);
   return {};
 }

@@ -61,10 +61,6 @@ class OutputFile {
 public:
   static weights::Result<OutputFile> create(const OutputDirectory &directory,
                                             const std::string &name);
-  OutputFile(OutputFile &&other) noexcept;
-  OutputFile &operator=(OutputFile &&) = delete;
-  ~OutputFile();
-
   weights::Status write(std::span<const std::byte> bytes);
   /// Writes zeros up to this offset.
   weights::Status fillTo(uint64_t offset);
@@ -78,7 +74,7 @@ private:
   OutputFile() = default;
 
   std::string name;
-  int descriptor = -1;
+  weights::Descriptor descriptor;
   uint64_t written = 0;
   std::unique_ptr<Checksum> sum = std::make_unique<Checksum>();
 };

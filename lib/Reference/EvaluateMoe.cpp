@@ -39,31 +39,21 @@ static LogicalResult routeInto(OpTy op, const Tensor<Real> &logits,
                                Frame<Real> &frame, unsigned first = 0) {
   RoutingInputs inputs = op.getInputs();
   SmallVector<TensorRef<Real>> alive;
-  auto operand = [&](Value value) -> const Tensor<Real> * {
+  Operands<Real> operands;
+  operands.setTensors(inputs, [&](Value value) -> const Tensor<Real> * {
     if (!value)
       return nullptr;
     return alive.emplace_back(frame.tensor(value)).get();
-  };
-  Operands<Real> operands;
-  operands.bias = operand(inputs.bias);
-  operands.eligible = operand(inputs.eligible);
-  operands.classId = operand(inputs.classId);
-  operands.tokenK = operand(inputs.tokenK);
-  operands.table = operand(inputs.table);
-  operands.tokenId = operand(inputs.tokenId);
-  operands.expertScale = operand(inputs.expertScale);
-  operands.sequence = operand(inputs.sequence);
+  });
   if (inputs.classMask)
     operands.classMask = inputs.classMask.asArrayRef();
   if (inputs.alias)
     operands.alias = inputs.alias.asArrayRef();
-  for (const Tensor<Real> *byToken :
-       {operands.eligible, operands.classId, operands.tokenK, operands.tokenId,
-        operands.sequence})
-    if (byToken && byToken->rows() != logits.rows())
+  for (const Tensor<Real> **byToken : operands.byToken())
+    if (*byToken && (*byToken)->rows() != logits.rows())
       return op->emitOpError("has ")
              << logits.rows() << " tokens, and an operand for "
-             << byToken->rows();
+             << (*byToken)->rows();
   if (interpreter.routed)
     interpreter.routed(op.getRouting(), logits, operands);
   Chosen<Real> chosen = route(op.getRouting(), logits, operands);

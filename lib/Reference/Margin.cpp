@@ -35,20 +35,13 @@ KeptChoice::KeptChoice(RoutingAttr routing, const Tensor<Real> &given,
     : routing(routing), logits(toDouble(given)),
       classMask(in.classMask.begin(), in.classMask.end()),
       alias(in.alias.begin(), in.alias.end()) {
-  auto keep = [&](const Tensor<Real> *tensor) -> const Tensor<double> * {
+  operands.setTensors(in, [&](const Tensor<Real> *tensor) {
     if (!tensor)
-      return nullptr;
-    kept.push_back(std::make_shared<Tensor<double>>(toDouble(*tensor)));
-    return kept.back().get();
-  };
-  operands.bias = keep(in.bias);
-  operands.eligible = keep(in.eligible);
-  operands.classId = keep(in.classId);
-  operands.tokenK = keep(in.tokenK);
-  operands.table = keep(in.table);
-  operands.tokenId = keep(in.tokenId);
-  operands.expertScale = keep(in.expertScale);
-  operands.sequence = keep(in.sequence);
+      return static_cast<const Tensor<double> *>(nullptr);
+    return kept
+        .emplace_back(std::make_shared<Tensor<double>>(toDouble(*tensor)))
+        .get();
+  });
 }
 
 template KeptChoice::KeptChoice(RoutingAttr, const Tensor<float> &,
@@ -177,8 +170,7 @@ double KeptChoice::gap(int64_t token, const std::vector<int32_t> &ids) const {
   std::vector<std::unique_ptr<Tensor<double>>> slices;
   if (!routing.dependsOnBatch()) {
     rows = rowOf(logits, token);
-    for (const Tensor<double> **byToken :
-         {&in.eligible, &in.classId, &in.tokenK, &in.tokenId, &in.sequence})
+    for (const Tensor<double> **byToken : in.byToken())
       if (*byToken) {
         slices.push_back(
             std::make_unique<Tensor<double>>(rowOf(**byToken, token)));

@@ -14,6 +14,8 @@
 #include "dialects/Moe/Moe.h"
 #include "lib/Reference/Tensor.h"
 
+#include <array>
+
 namespace moec::reference {
 
 /// What a choice reads besides its logits; null or empty where absent.
@@ -28,6 +30,23 @@ template <typename Real> struct Operands {
   const Tensor<Real> *sequence = nullptr;    ///< [T]
   llvm::ArrayRef<bool> classMask;            ///< Rows of E.
   llvm::ArrayRef<int32_t> alias;             ///< [E]
+
+  /// Sets each tensor to what `make` makes of the member of that name.
+  template <typename From, typename Make>
+  void setTensors(const From &from, Make make) {
+    bias = make(from.bias);
+    eligible = make(from.eligible);
+    classId = make(from.classId);
+    tokenK = make(from.tokenK);
+    table = make(from.table);
+    tokenId = make(from.tokenId);
+    expertScale = make(from.expertScale);
+    sequence = make(from.sequence);
+  }
+  /// The tensors that have a row for each token.
+  std::array<const Tensor<Real> **, 5> byToken() {
+    return {&eligible, &classId, &tokenK, &tokenId, &sequence};
+  }
 };
 
 template <typename Real> struct Chosen {
