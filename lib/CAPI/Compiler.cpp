@@ -55,7 +55,7 @@ std::string Call::read(CompileOptions &options) const {
   options.output = given.output;
   if (given.params)
     options.params = given.params;
-  if (!options.params.empty() && !options.input.ends_with(".mlir"))
+  if (!options.params.empty() && !isModuleFile(options.input))
     return "params go with a module, and checkpoint is " + options.input;
   if (given.dtype)
     options.import.dtype = given.dtype;

@@ -128,9 +128,7 @@ private:
     return module;
   }
 
-  bool isModule() const {
-    return llvm::StringRef(options.input).ends_with(".mlir");
-  }
+  bool isModule() const { return isModuleFile(options.input); }
 
   /// What a module lacks is for its author to mend, until it fulfils the
   /// contract of the phase before the first.
@@ -139,12 +137,9 @@ private:
     auto module = driver::readModule(context, options.input);
     if (module && !isWhole(*module))
       module = nullptr;
-    if (module && options.compileTo.empty() && options.params.empty() &&
-        driver::loadsTensors(*module)) {
-      error("[MOE0154] the recipes of " + options.input +
-            " load tensors; say with --params where they are");
+    if (module && options.compileTo.empty() &&
+        driver::lacksParams(*module, options.input, options.params, messages))
       module = nullptr;
-    }
     messages.codeForErrors.clear();
     return module;
   }

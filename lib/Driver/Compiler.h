@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace moec {
@@ -41,6 +42,11 @@ struct CompileOptions {
   /// Print the time of every pass to stderr.
   bool timing = false;
 };
+
+/// Whether an input is a module, and no checkpoint.
+inline bool isModuleFile(std::string_view input) {
+  return input.ends_with(".mlir");
+}
 
 /// What a compilation found and made.
 struct CompileReport {

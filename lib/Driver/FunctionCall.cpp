@@ -7,7 +7,6 @@
 #include "lib/Driver/FunctionCall.h"
 #include "lib/Driver/Console.h"
 #include "lib/Driver/Tensors.h"
-#include "lib/Weights/SafetensorsFile.h"
 #include "lib/Weights/SafetensorsWriter.h"
 
 #include <cstring>
@@ -16,7 +15,6 @@
 using namespace moec;
 using namespace moec::driver;
 using weights::DType;
-using weights::SafetensorsFile;
 using weights::SafetensorsWriter;
 
 static DType dtypeOf(moec_dtype dtype) {
@@ -88,13 +86,19 @@ moec_argument FunctionCall::output(int32_t index) const {
   return argument;
 }
 
+Array FunctionCall::arrayFor(const moec_argument &argument) const {
+  Array array{argument.name, argument.dtype, {}, {}};
+  for (int32_t i = 0; i < argument.rank; ++i)
+    array.shape.push_back(argument.shape[i] < 0 ? tokens : argument.shape[i]);
+  array.allocate();
+  return array;
+}
+
 void FunctionCall::readInputs(const std::string &path) {
-  auto file = SafetensorsFile::open(path);
-  if (!file)
-    require(file.status());
+  weights::SafetensorsFile file = openTensors(path);
   for (int32_t index = 0; index < inputCount; ++index) {
     moec_argument argument = input(index);
-    const weights::TensorInfo *tensor = file->find(argument.name);
+    const weights::TensorInfo *tensor = file.find(argument.name);
     if (!tensor)
       throw Failure{1, "MOE0156",
                     path + ": no tensor '" + argument.name +
@@ -110,7 +114,7 @@ void FunctionCall::readInputs(const std::string &path) {
                 {tensor->shape.begin(), tensor->shape.end()},
                 {}};
     array.allocate();
-    std::memcpy(array.words.data(), file->bytes(*tensor).data(), array.bytes);
+    std::memcpy(array.words.data(), file.bytes(*tensor).data(), array.bytes);
     for (int32_t i = 0; i < argument.rank; ++i)
       if (argument.shape[i] < 0 && size_t(i) < array.shape.size())
         tokens = array.shape[size_t(i)];
@@ -143,24 +147,13 @@ void FunctionCall::drawInputs(int64_t count) {
   tokens = count;
   for (int32_t index = 0; index < inputCount; ++index) {
     moec_argument argument = input(index);
-    Array array{argument.name, argument.dtype, {}, {}};
-    for (int32_t i = 0; i < argument.rank; ++i)
-      array.shape.push_back(argument.shape[i] < 0 ? tokens : argument.shape[i]);
-    array.allocate();
-    draw(array, argument.below, random);
-    given.push_back(std::move(array));
+    draw(given.emplace_back(arrayFor(argument)), argument.below, random);
   }
 }
 
 void FunctionCall::makeOutputs() {
-  for (int32_t index = 0; index < outputCount; ++index) {
-    moec_argument argument = output(index);
-    Array array{argument.name, argument.dtype, {}, {}};
-    for (int32_t i = 0; i < argument.rank; ++i)
-      array.shape.push_back(argument.shape[i] < 0 ? tokens : argument.shape[i]);
-    array.allocate();
-    made.push_back(std::move(array));
-  }
+  for (int32_t index = 0; index < outputCount; ++index)
+    made.push_back(arrayFor(output(index)));
 }
 
 void FunctionCall::run() {

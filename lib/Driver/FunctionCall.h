@@ -48,6 +48,8 @@ private:
   moec_argument input(int32_t index) const;
   moec_argument output(int32_t index) const;
   void makeOutputs();
+  /// For `tokens` where a size varies.
+  Array arrayFor(const moec_argument &argument) const;
 
   struct Destroy {
     void operator()(moec_function *f) const { moec_function_destroy(f); }

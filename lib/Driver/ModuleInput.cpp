@@ -282,7 +282,7 @@ LogicalResult driver::prepareModule(ModuleOp module, int64_t stepTokens,
   return success(fulfils(module, Phase::Import, "MOE0155", report));
 }
 
-bool driver::loadsTensors(ModuleOp module) {
+static bool loadsTensors(ModuleOp module) {
   return module
       .walk([](Operation *op) {
         if (isa<ModuleOp>(op))
@@ -292,4 +292,14 @@ bool driver::loadsTensors(ModuleOp module) {
         return loads ? WalkResult::interrupt() : WalkResult::advance();
       })
       .wasInterrupted();
+}
+
+bool driver::lacksParams(ModuleOp module, const std::string &path,
+                         const std::string &params, Messages &messages) {
+  if (!params.empty() || !loadsTensors(module))
+    return false;
+  messages.add(CompileReport::Message::Kind::Error,
+               "[MOE0154] the recipes of " + path +
+                   " load tensors; say with --params where they are");
+  return true;
 }

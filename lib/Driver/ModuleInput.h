@@ -36,8 +36,10 @@ mlir::LogicalResult prepareModule(mlir::ModuleOp module, int64_t stepTokens,
 bool fulfils(mlir::ModuleOp module, Phase phase, const char *code,
              CompileReport &report);
 
-/// Whether its recipes read tensors of a checkpoint.
-bool loadsTensors(mlir::ModuleOp module);
+/// Whether its recipes read tensors, but none are given (`params` is empty),
+/// which is an error.
+bool lacksParams(mlir::ModuleOp module, const std::string &path,
+                 const std::string &params, Messages &messages);
 
 } // namespace moec::driver
 

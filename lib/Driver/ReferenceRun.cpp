@@ -146,9 +146,8 @@ ModuleReference::open(const std::string &path, const std::string &params,
     messages.add(CompileReport::Message::Kind::Error, text);
     return nullptr;
   };
-  if (params.empty() && loadsTensors(*made->module))
-    return refuse("[MOE0154] the recipes of " + path +
-                  " load tensors; say with --params where they are");
+  if (lacksParams(*made->module, path, params, messages))
+    return nullptr;
   auto checkpoint = params.empty() ? weights::Checkpoint::none()
                                    : weights::Checkpoint::open(params);
   if (!checkpoint)

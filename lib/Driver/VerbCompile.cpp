@@ -87,9 +87,9 @@ static int compileGuarded(CompileOptions &options, const CLI::App &verb,
                           Command &command) {
   if (options.output.empty() && options.compileTo.empty())
     throw Failure{2, "MOE0205", "compile: -o NAME.moec is required"};
-  if (!options.params.empty() && !options.input.ends_with(".mlir"))
+  if (!options.params.empty() && !isModuleFile(options.input))
     throw Failure{2, "MOE0206", "--params goes with an .mlir file"};
-  if (options.input.ends_with(".mlir"))
+  if (isModuleFile(options.input))
     for (const char *name :
          {"--dtype", "--max-context", "--max-sequences", "--arch-spec"})
       if (verb.count(name))
@@ -130,9 +130,7 @@ void driver::addCompileVerb(CLI::App &app, Command &command) {
                    "a Hugging Face directory, or an .mlir file: a module of "
                    "functions on tensors, or one of --compile-to")
       ->required();
-  verb->add_option("--params", options->params,
-                   "of an .mlir file: the safetensors file, or the directory, "
-                   "with the tensors that it loads");
+  addParams(*verb, options->params);
   verb->add_option("-o,--output", options->output,
                    "the artifact to write, NAME.moec; with --compile-to the "
                    ".mlir file, by default stdout");

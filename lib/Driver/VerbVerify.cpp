@@ -12,10 +12,10 @@
 #include "lib/Driver/Compare.h"
 #include "lib/Driver/FunctionCall.h"
 #include "lib/Driver/Verbs.h"
+#include "lib/Weights/Elements.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstring>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -43,13 +43,6 @@ static Ids randomIds(const Model &model, int32_t count) {
   return ids;
 }
 
-static float widened(uint16_t bf16) {
-  uint32_t bits = uint32_t(bf16) << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
 /// Appends elements to the vector that holds their kind.
 static void append(std::vector<float> &reals, std::vector<int32_t> &ints,
                    const void *data, moec_dtype dtype, int64_t count) {
@@ -61,7 +54,8 @@ static void append(std::vector<float> &reals, std::vector<int32_t> &ints,
     reals.insert(reals.end(), from, from + count);
   } else if (dtype == MOEC_BF16) {
     auto *from = static_cast<const uint16_t *>(data);
-    std::transform(from, from + count, std::back_inserter(reals), widened);
+    std::transform(from, from + count, std::back_inserter(reals),
+                   weights::bf16ToFloat);
   } else {
     throw Failure{70, "MOE7001", "a value of an element type that none has"};
   }
@@ -300,7 +294,7 @@ static int verifyModule(const VerifyOptions &options, Command &command) {
 
 static int verify(const VerifyOptions &options, Command &command) {
   Console &console = command.console;
-  bool isModule = options.checkpoint.ends_with(".mlir");
+  bool isModule = isModuleFile(options.checkpoint);
   bool ofModule = !options.params.empty() || !options.inputs.empty() ||
                   !options.function.empty();
   if (isModule && (options.ids || !options.archSpec.empty()))
@@ -340,9 +334,7 @@ void driver::addVerifyVerb(CLI::App &app, Command &command) {
           "it was compiled from")
       ->required();
   verb->add_option("artifact", options->artifact, "NAME.moec")->required();
-  verb->add_option("--params", options->params,
-                   "of an .mlir file: the safetensors file, or the directory, "
-                   "with the tensors that it loads");
+  addParams(*verb, options->params);
   verb->add_option("--inputs", options->inputs,
                    "of an .mlir file: the safetensors file with the inputs of "
                    "a function; by default random ones, for every function");

@@ -77,6 +77,12 @@ void driver::addFormat(CLI::App &verb, Command &command) {
       ->check(CLI::IsMember({"text", "json"}));
 }
 
+void driver::addParams(CLI::App &verb, std::string &params) {
+  verb.add_option("--params", params,
+                  "of an .mlir file: the safetensors file, or the directory, "
+                  "with the tensors that it loads");
+}
+
 void driver::addImportOptions(CLI::App &verb,
                               importer::ImportOptions &options) {
   verb.add_option("--dtype", options.dtype,

@@ -57,6 +57,7 @@ void addVerbs(CLI::App &app, Command &command);
 void onRun(CLI::App &verb, Command &command, std::function<int()> body);
 
 void addFormat(CLI::App &verb, Command &command);
+void addParams(CLI::App &verb, std::string &params);
 void addImportOptions(CLI::App &verb, importer::ImportOptions &options);
 
 /// Errors, warnings and notes of a compilation.
