@@ -46,8 +46,7 @@ std::optional<Datum> ModuleBuilder::shortConv(Arguments arguments) {
   int64_t first = a.integer("first", 0);
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
-  else if (recursions)
-    a.fail("is not possible in a layer of a recursion, which skips positions");
+  refuseInRecursion(a, ", which skips positions");
   if (!a.failed() && length < 2)
     a.fail("needs a length of at least 2, got " + std::to_string(length));
   if (!a.failed() && (first < 0 || x->width > channels - first))
@@ -100,8 +99,7 @@ std::optional<Datum> ModuleBuilder::gatedDelta(Arguments arguments) {
   int64_t heads = a.integer("heads"), keyHeads = a.integer("key_heads");
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
-  else if (recursions)
-    a.fail("is not possible in a layer of a recursion, which skips positions");
+  refuseInRecursion(a, ", which skips positions");
   if (!a.failed() &&
       (heads < 1 || keyHeads < 1 || heads % keyHeads || q->width != k->width ||
        k->width < 1 || k->width % keyHeads || v->width < 1 ||

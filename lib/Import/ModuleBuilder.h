@@ -198,6 +198,7 @@ private:
   mlir::Value use(const WeightRef &weight, size_t level, ArgumentKind kind);
   mlir::Value layerArgument(Frame &layer, LayerArgument argument);
   void needAllRows(CallArguments &arguments);
+  void refuseInRecursion(CallArguments &arguments, const char *why);
   mlir::Value tokenIds();
   /// seq_offsets and slots of a layer.
   std::pair<mlir::Value, mlir::Value> sequences();

@@ -99,6 +99,14 @@ void ModuleBuilder::needAllRows(CallArguments &a) {
            "are left");
 }
 
+/// A recursion goes on with some of the tokens.
+void ModuleBuilder::refuseInRecursion(CallArguments &a, const char *why) {
+  if (recursions)
+    a.fail(std::string("is not possible in a layer of a recursion") + why);
+}
+
+static const char *const kOfSomeTokens = ", which has rows of some tokens only";
+
 /// The ids of the tokens, in a layer as well.
 mlir::Value ModuleBuilder::tokenIds() {
   Frame &f = frame();
@@ -119,9 +127,8 @@ std::optional<Datum> ModuleBuilder::embedding(Arguments arguments) {
   if (!isEntry && frame().kind != Frame::Kind::Layer)
     a.fail("belongs into the model or a layer, not into an expert");
   needAllRows(a);
-  if (recursions && by == "token")
-    a.fail("is not possible in a layer of a recursion, which has rows of some "
-           "tokens only");
+  if (by == "token")
+    refuseInRecursion(a, kOfSomeTokens);
   if (by != "token" && by != "position")
     a.fail("knows no '" + by + "' as 'by'; it knows token and position");
   if (by == "position" && summary.maxContext > vocabulary)
@@ -201,10 +208,8 @@ std::optional<Datum> ModuleBuilder::passOn(Arguments arguments) {
   bool isEntry = frame().kind == Frame::Kind::Entry;
   if (!isEntry && frame().kind != Frame::Kind::Layer)
     a.fail("belongs into the model or a layer, not into an expert");
-  else if (recursions)
-    a.fail("is not possible in a layer of a recursion, which has rows of some "
-           "tokens only");
-  else if (!a.failed() && frame().passed.count(name))
+  refuseInRecursion(a, kOfSomeTokens);
+  if (!a.failed() && frame().passed.count(name))
     a.fail("passes on '" + name + "' a second time in one " +
            (isEntry ? "model" : "layer"));
   if (a.failed())
@@ -223,9 +228,7 @@ std::optional<Datum> ModuleBuilder::passedOn(Arguments arguments) {
   std::string name = a.text("name");
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
-  else if (recursions)
-    a.fail("is not possible in a layer of a recursion, which has rows of some "
-           "tokens only");
+  refuseInRecursion(a, kOfSomeTokens);
   if (a.failed())
     return std::nullopt;
   auto known = passed.find(name);
@@ -305,16 +308,22 @@ std::optional<Datum> ModuleBuilder::linear(Arguments arguments) {
   return arithmetic("+", product, ObjectRef(makeColumn(*bias)));
 }
 
+/// The elements of a row that are normalised together; all by default.
+static int64_t sizeOfParts(CallArguments &a, const RowsRef &x) {
+  int64_t size = a.integer("size", x ? x->width : 1);
+  if (!a.failed() && (size < 1 || x->width % size))
+    a.fail("needs a size that divides the width " + std::to_string(x->width) +
+           ", got " + std::to_string(size));
+  return size;
+}
+
 std::optional<Datum> ModuleBuilder::rmsNorm(Arguments arguments) {
   CallArguments a("rms_norm", {"x", "name", "eps", "size", "offset"},
                   std::move(arguments), evaluator);
   RowsRef x = a.rows("x");
   auto stored = a.maybeTensor("name", ".weight");
   double eps = a.number("eps"), offset = a.maybeNumber("offset").value_or(0);
-  int64_t size = a.integer("size", x ? x->width : 1);
-  if (!a.failed() && (size < 1 || x->width % size))
-    a.fail("needs a size that divides the width " + std::to_string(x->width) +
-           ", got " + std::to_string(size));
+  int64_t size = sizeOfParts(a, x);
   if (a.failed())
     return std::nullopt;
   auto rows = emit(x);
@@ -343,10 +352,7 @@ std::optional<Datum> ModuleBuilder::layerNorm(Arguments arguments) {
   bool hasBias = a.boolean("bias", true);
   if (hasBias && stored && stored->bias.empty())
     a.fail("has a bias, but tensor() does not name it");
-  int64_t size = a.integer("size", x ? x->width : 1);
-  if (!a.failed() && (size < 1 || x->width % size))
-    a.fail("needs a size that divides the width " + std::to_string(x->width) +
-           ", got " + std::to_string(size));
+  int64_t size = sizeOfParts(a, x);
   if (a.failed())
     return std::nullopt;
   auto rows = emit(x);

@@ -129,9 +129,8 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   needAllRows(a);
   if (!inLayer && tableName)
     a.fail("has a table in layers only");
-  if (inLayer && recursions)
-    a.fail("is not possible in a layer of a recursion: experts there are not "
-           "supported");
+  if (inLayer)
+    refuseInRecursion(a, ": experts there are not supported");
   if (!a.failed() && inLayer && frame().summary->experts)
     a.fail("is called a second time in one layer");
   if (!a.failed() && within && (within->k != 1 || within->experts != 1))
@@ -185,25 +184,18 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   auto rows = emit(logits);
   if (!rows)
     return std::nullopt;
-  if (biasName) {
-    auto value = weight(*biasName, {experts}, f32, "router");
-    if (!value)
-      return std::nullopt;
-    inputs.bias = *value;
-  }
-  if (scaleName) {
-    auto value = weight(*scaleName, {experts}, f32, "router");
-    if (!value)
-      return std::nullopt;
-    inputs.expertScale = *value;
-  }
-  if (tableName) {
-    auto value = weight(*tableName, {summary.vocabulary, k}, i32, "router");
-    if (!value)
-      return std::nullopt;
-    inputs.table = *value;
+  auto load = [&](const std::optional<std::string> &name,
+                  ArrayRef<int64_t> shape, Type element, mlir::Value &value) {
+    auto found = name ? weight(*name, shape, element, "router") : std::nullopt;
+    value = found.value_or(mlir::Value());
+    return !name || found;
+  };
+  if (!load(biasName, {experts}, f32, inputs.bias) ||
+      !load(scaleName, {experts}, f32, inputs.expertScale) ||
+      !load(tableName, {summary.vocabulary, k}, i32, inputs.table))
+    return std::nullopt;
+  if (tableName)
     inputs.tokenId = tokenIds();
-  }
   if (within) {
     // A token that was not chosen is of class -1, which may choose nothing.
     inputs.classId = tensor::CollapseShapeOp::create(
