@@ -23,9 +23,6 @@ public:
   /// multiple.
   ChoiceCounts(VectorBuilder &b, Value counts, int64_t rows, Value tokens);
 
-  /// How many blocks have tokens.
-  Value numBlocks() const { return blocks; }
-
   /// Builds a task for each block that has tokens; the body gets the block, its
   /// first token and the end.
   void blockTasks(llvm::function_ref<void(Value, Value, Value)> body);

@@ -125,6 +125,22 @@ Value moec::inlineScalars(OpBuilder &builder, Block &body, IRMapping &map) {
   return map.lookup(body.getTerminator()->getOperand(0));
 }
 
+Value moec::castTo(OpBuilder &builder, Location loc, Type type, Value value) {
+  if (value.getType() == type)
+    return value;
+  return tensor::CastOp::create(builder, loc, type, value);
+}
+
+Value moec::cloneBody(OpBuilder &builder, Location loc, Block &body,
+                      ValueRange values) {
+  IRMapping map;
+  for (auto [argument, value] : llvm::zip_equal(body.getArguments(), values))
+    map.map(argument, castTo(builder, loc, argument.getType(), value));
+  for (Operation &op : body.without_terminator())
+    builder.clone(op, map);
+  return map.lookupOrDefault(body.getTerminator()->getOperand(0));
+}
+
 moec::moe::GroupedMatmulOp moec::createProduct(OpBuilder &builder, Location loc,
                                                Value x, Value bank, Value init,
                                                RowGroups groups) {
@@ -140,6 +156,23 @@ moec::moe::GroupedMatmulOp moec::createProduct(OpBuilder &builder, Location loc,
     value = arith::TruncFOp::create(builder, loc, element, value);
   moe::YieldOp::create(builder, loc, value);
   return product;
+}
+
+moec::moe::PlanOp moec::createPlan(OpBuilder &builder, Location loc, Value ids,
+                                   Value tokens, Value rows, int64_t first,
+                                   int64_t count, int64_t others, bool open) {
+  constexpr int64_t any = ShapedType::kDynamic;
+  int64_t k = cast<RankedTensorType>(ids.getType()).getDimSize(1);
+  auto empty = [&](ArrayRef<int64_t> shape, ValueRange sizes) -> Value {
+    return tensor::EmptyOp::create(builder, loc, shape, builder.getI32Type(),
+                                   sizes);
+  };
+  SmallVector<Value> outs = {empty({count + 1}, {}), empty({count + 1}, {}),
+                             empty({any}, rows), empty({any, k}, tokens),
+                             empty({any, k}, tokens)};
+  return moe::PlanOp::create(builder, loc, ValueRange(outs).getTypes(), ids,
+                             /*counts=*/Value(), outs, first, others,
+                             /*groups=*/1, /*count_rows=*/IntegerAttr(), open);
 }
 
 Value moec::emptyRows(OpBuilder &builder, Location loc, Type type, Value like) {

@@ -50,6 +50,15 @@ bool isSum(mlir::linalg::GenericOp op);
 mlir::Value inlineScalars(mlir::OpBuilder &builder, mlir::Block &body,
                           mlir::IRMapping &map);
 
+/// `value` as a tensor of this type, which differs in static sizes at most.
+mlir::Value castTo(mlir::OpBuilder &builder, mlir::Location loc,
+                   mlir::Type type, mlir::Value value);
+
+/// Clones the ops of a block of one result, with `values` for its arguments;
+/// returns what it yields.
+mlir::Value cloneBody(mlir::OpBuilder &builder, mlir::Location loc,
+                      mlir::Block &body, mlir::ValueRange values);
+
 /// The groups of rows of a product: what `moe.plan` makes, or nothing.
 struct RowGroups {
   mlir::Value offsets, active, gather;
@@ -60,6 +69,13 @@ struct RowGroups {
 moe::GroupedMatmulOp createProduct(mlir::OpBuilder &builder, mlir::Location loc,
                                    mlir::Value x, mlir::Value bank,
                                    mlir::Value init, RowGroups groups = {});
+
+/// Sorts the `rows` entries of the ids `first` to `first + count` of `tokens`
+/// tokens; `others` ids follow.
+moe::PlanOp createPlan(mlir::OpBuilder &builder, mlir::Location loc,
+                       mlir::Value ids, mlir::Value tokens, mlir::Value rows,
+                       int64_t first, int64_t count, int64_t others,
+                       bool open = false);
 
 /// An empty tensor of the given type (rank 1 or 2); its number of rows, where
 /// dynamic, is that of `like`.

@@ -98,6 +98,8 @@ def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
       "const ::moec::moe::RoutingInputs &":$inputs, "::mlir::ValueRange":$outs, "::moec::moe::RoutingAttr":$routing)>];
   let extraClassDeclaration = baseDeclaration # [{
     ::moec::moe::RoutingInputs getInputs();
+    /// Among which it chooses: those that have a logit, but for shared ones.
+    int64_t numExperts();
     /// The outputs that not every choice has; null where absent.
     ::mlir::Value getShared();
     ::mlir::Value getCounts();
@@ -124,6 +126,8 @@ def Moe_GateOp : Moe_ComputeOp<"gate", [AttrSizedOperandSegments]> {
       "::moec::moe::RoutingAttr":$routing)>];
   let extraClassDeclaration = baseDeclaration # [{
     ::moec::moe::RoutingInputs getInputs();
+    /// Among which it chooses: those that have a logit, but for shared ones.
+    int64_t numExperts();
     /// The outputs that not every choice has; null where absent.
     ::mlir::Value getShared();
     ::mlir::Value getCounts();

@@ -187,6 +187,13 @@ template <typename OpTy> static Value countsOf(OpTy op) {
   return op.getCountRows() ? op.getOuts().back() : Value();
 }
 
+static int64_t expertsOf(Value logits, RoutingAttr routing) {
+  return cast<ShapedType>(logits.getType()).getDimSize(1) -
+         routing.getSharedExperts();
+}
+int64_t RouteOp::numExperts() { return expertsOf(getLogits(), getRouting()); }
+int64_t GateOp::numExperts() { return expertsOf(getOuts()[2], getRouting()); }
+
 Value RouteOp::getShared() { return sharedOf(*this, 2); }
 Value GateOp::getShared() { return sharedOf(*this, 3); }
 Value RouteOp::getCounts() { return countsOf(*this); }

@@ -60,8 +60,6 @@ struct PlaceWeights : moec::impl::PlaceWeightsPassBase<PlaceWeights> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     Builder builder(&getContext());
-    SymbolTable table(module);
-    symbols = &table;
     int64_t end = 0;
     llvm::StringMap<moe::DefineOp> defines;
     module.walk([&](moe::DefineOp define) {
@@ -70,14 +68,12 @@ struct PlaceWeights : moec::impl::PlaceWeightsPassBase<PlaceWeights> {
     });
     end = llvm::alignTo(end, kPage);
     module->setAttr("moe.weights_bytes", builder.getI64IntegerAttr(end));
-    llvm::DenseMap<func::FuncOp, Value> bases;
+    llvm::DenseSet<StringAttr> reading;
     for (func::FuncOp func : calleesFirst(module))
-      if (failed(resolve(func, defines, end, bases)))
+      if (failed(resolve(func, defines, end, reading)))
         return signalPassFailure();
     flattenBanks(module);
   }
-
-  SymbolTable *symbols = nullptr;
 
   void place(moe::DefineOp define, int64_t &end) {
     Builder builder(&getContext());
@@ -94,16 +90,16 @@ struct PlaceWeights : moec::impl::PlaceWeightsPassBase<PlaceWeights> {
     end += bytes;
   }
 
-  /// `bases` holds the memory of all weights in the functions so far that use
-  /// it, or call one that does.
+  /// `reading` names the functions so far that read weights, or call one that
+  /// does.
   LogicalResult resolve(func::FuncOp func,
                         llvm::StringMap<moe::DefineOp> &defines, int64_t bytes,
-                        llvm::DenseMap<func::FuncOp, Value> &bases) {
+                        llvm::DenseSet<StringAttr> &reading) {
     SmallVector<moe::WeightOp> weights;
     SmallVector<func::CallOp> calls;
     func.walk([&](moe::WeightOp op) { weights.push_back(op); });
     func.walk([&](func::CallOp op) {
-      if (bases.contains(symbols->lookup<func::FuncOp>(op.getCallee())))
+      if (reading.contains(op.getCalleeAttr().getAttr()))
         calls.push_back(op);
     });
     if (weights.empty() && calls.empty())
@@ -115,7 +111,7 @@ struct PlaceWeights : moec::impl::PlaceWeightsPassBase<PlaceWeights> {
                              MemRefType::get({bytes}, builder.getI8Type()),
                              func.isPrivate() ? DictionaryAttr()
                                               : builder.getDictionaryAttr(env));
-    bases[func] = base;
+    reading.insert(func.getSymNameAttr());
     for (func::CallOp call : calls)
       call->insertOperands(call.getNumOperands(), base);
     for (moe::WeightOp op : weights) {

@@ -26,8 +26,8 @@ public:
   /// for all of them, is not what the task waits for.
   static int64_t rowsOfTask(int64_t experts, moe::TargetAttr target);
 
-  /// Adds to `sums`, a buffer of whole vectors of experts for `size` rows or
-  /// more, a multiple of rows(), the product of the tokens `from` to `to` of
+  /// Adds to `sums`, a buffer of whole vectors of experts for the rows of a
+  /// task, the product of the tokens `from` to `to` of
   /// x, K in ascending order.
   void emit(mlir::Value sums, mlir::Value from, mlir::Value to);
 

@@ -105,10 +105,7 @@ struct CountChoices : moec::impl::CountChoicesPassBase<CountChoices> {
   /// Gives the choice one more output, which the plans read.
   template <typename OpTy>
   static void count(IRRewriter &rewriter, OpTy choice, ArrayRef<PlanOp> plans) {
-    Value logits = logitsOf(choice);
-    int64_t ids = choice.getInputs().numIds(
-        cast<RankedTensorType>(logits.getType()).getDimSize(1) -
-        choice.getRouting().getSharedExperts());
+    int64_t ids = choice.getInputs().numIds(choice.numExperts());
     int64_t blocks = std::clamp<int64_t>(kCounts / ids, 1, kBlocks);
     rewriter.setInsertionPoint(choice);
     auto type = RankedTensorType::get({blocks, ids}, rewriter.getI32Type());
@@ -132,8 +129,5 @@ struct CountChoices : moec::impl::CountChoicesPassBase<CountChoices> {
       plan.setCountRows(kRows);
     }
   }
-
-  static Value logitsOf(GateOp gate) { return gate.getOuts()[2]; }
-  static Value logitsOf(RouteOp route) { return route.getLogits(); }
 };
 } // namespace

@@ -169,21 +169,10 @@ private:
   }
 
   Value inlined(const ExpertsOp::Range &range) {
-    IRMapping all;
-    Block *body = range.body;
-    all.map(body->getArgument(0),
-            castTo(body->getArgument(0).getType(), experts.getX()));
-    all.map(body->getArguments().drop_front(), range.banks);
-    for (Operation &op : body->without_terminator())
-      rewriter.clone(op, all);
-    return castTo(experts->getResult(0).getType(),
-                  all.lookupOrDefault(body->getTerminator()->getOperand(0)));
-  }
-
-  Value castTo(Type type, Value value) {
-    if (value.getType() == type)
-      return value;
-    return tensor::CastOp::create(rewriter, loc, type, value);
+    SmallVector<Value> values{experts.getX()};
+    llvm::append_range(values, range.banks);
+    return castTo(rewriter, loc, experts->getResult(0).getType(),
+                  cloneBody(rewriter, loc, *range.body, values));
   }
 
   //===--- Experts that get rows ------------------------------------------===//
@@ -193,7 +182,8 @@ private:
   Value dispatch(const ExpertsOp::Range &range, Value before, bool isLast) {
     map.clear();
     products = gathered = 0;
-    createPlan(range);
+    plan = planOf(range);
+    rowWeights = weightsOfRows();
     for (Operation &op : range.body->without_terminator())
       rewrite(op, range);
     Value sorted = map.lookup(range.body->getTerminator()->getOperand(0));
@@ -217,30 +207,25 @@ private:
     return combine->getResult(0);
   }
 
-  void createPlan(const ExpertsOp::Range &range) {
-    Type i32 = rewriter.getI32Type();
-    int64_t end = range.count + 1;
+  PlanOp planOf(const ExpertsOp::Range &range) {
     Value tokens = tensor::DimOp::create(rewriter, loc, experts.getIds(), 0);
     Value perToken = arith::ConstantIndexOp::create(rewriter, loc, k);
     rows = arith::MulIOp::create(rewriter, loc, tokens, perToken);
-    constexpr int64_t any = ShapedType::kDynamic;
-    SmallVector<Value> outs = {
-        empty({end}, {}, i32), empty({end}, {}, i32), empty({any}, rows, i32),
-        empty({any, k}, tokens, i32), empty({any, k}, tokens, i32)};
-    plan =
-        PlanOp::create(rewriter, loc, ValueRange(outs).getTypes(),
-                       experts.getIds(), /*counts=*/Value(), outs, range.first,
-                       experts.numExperts() - range.first - range.count,
-                       /*groups=*/1, /*count_rows=*/IntegerAttr(),
-                       /*open=*/false);
-    rowWeights = {};
+    return createPlan(rewriter, loc, experts.getIds(), tokens, rows,
+                      range.first, range.count,
+                      experts.numExperts() - range.first - range.count);
+  }
+
+  /// The weight of each row, where it is on the input.
+  Value weightsOfRows() {
     if (!experts.getWeightOnInput())
-      return;
-    Value column = empty({any, 1}, rows, rewriter.getF32Type());
-    rowWeights = RowWeightsOp::create(rewriter, loc, column.getType(),
-                                      experts.getWeights(), plan->getResult(3),
-                                      plan->getResult(4), column)
-                     ->getResult(0);
+      return Value();
+    Value column =
+        empty({ShapedType::kDynamic, 1}, rows, rewriter.getF32Type());
+    return RowWeightsOp::create(rewriter, loc, column.getType(),
+                                experts.getWeights(), plan->getResult(3),
+                                plan->getResult(4), column)
+        ->getResult(0);
   }
 
   void rewrite(Operation &op, const ExpertsOp::Range &range) {

@@ -23,12 +23,12 @@
 #include "dialects/Moe/Moe.h"
 #include "dialects/Nn/Nn.h"
 #include "passes/Explain.h"
+#include "passes/ImportForms.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace moec {
@@ -98,15 +98,9 @@ private:
 
   /// The tokens with id `id` or, open, with a later one too.
   Chosen choose(int64_t id, bool open) {
-    Type i32 = rewriter.getI32Type();
-    SmallVector<Value> outs = {
-        empty({2}, {}, i32), empty({2}, {}, i32), empty({kAny}, all, i32),
-        empty({kAny, 1}, all, i32), empty({kAny, 1}, all, i32)};
     Chosen chosen;
-    chosen.plan = PlanOp::create(rewriter, loc, ValueRange(outs).getTypes(),
-                                 op.getIds(), /*counts=*/Value(), outs, id,
-                                 regions - id - 1, /*groups=*/1,
-                                 /*count_rows=*/IntegerAttr(), open);
+    chosen.plan = createPlan(rewriter, loc, op.getIds(), all, all, id,
+                             /*count=*/1, regions - id - 1, open);
     Value one = arith::ConstantIndexOp::create(rewriter, loc, 1);
     Value end = tensor::ExtractOp::create(rewriter, loc,
                                           chosen.plan->getResult(0), one);
@@ -147,17 +141,12 @@ private:
 
   Value region(int64_t r, Value input, ValueRange along) {
     Block &body = op.getBodies()[r].front();
-    SmallVector<Value> values{castTo(body.getArgument(0).getType(), input)};
-    for (auto [vector, argument] :
-         llvm::zip(along, body.getArguments().drop_front()))
-      values.push_back(castTo(argument.getType(), vector));
+    for (TapOp tap : llvm::make_early_inc_range(body.getOps<TapOp>()))
+      rewriter.eraseOp(tap);
+    SmallVector<Value> values{input};
+    llvm::append_range(values, along);
     llvm::append_range(values, op.getParams());
-    IRMapping map;
-    map.map(body.getArguments(), values);
-    for (Operation &inner : body.without_terminator())
-      if (!isa<TapOp>(inner))
-        rewriter.clone(inner, map);
-    return map.lookupOrDefault(body.getTerminator()->getOperand(0));
+    return cloneBody(rewriter, loc, body, values);
   }
 
   Value combine(Value made, Chosen &chosen, Value y) {
@@ -170,12 +159,6 @@ private:
                              /*ranges=*/ArrayRef<int64_t>(),
                              /*unweighted=*/false)
         ->getResult(0);
-  }
-
-  Value castTo(Type type, Value value) {
-    if (value.getType() == type)
-      return value;
-    return tensor::CastOp::create(rewriter, loc, type, value);
   }
 
   Value empty(ArrayRef<int64_t> shape, ValueRange sizes, Type element) {

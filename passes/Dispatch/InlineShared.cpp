@@ -6,6 +6,7 @@
 
 #include "dialects/Moe/Moe.h"
 #include "passes/Explain.h"
+#include "passes/ImportForms.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -20,12 +21,6 @@ namespace moec {
 using namespace mlir;
 using namespace moec;
 using namespace moec::moe;
-
-static Value castTo(OpBuilder &builder, Location loc, Type type, Value value) {
-  if (value.getType() == type)
-    return value;
-  return tensor::CastOp::create(builder, loc, type, value);
-}
 
 namespace {
 struct InlineShared : moec::impl::InlineSharedPassBase<InlineShared> {

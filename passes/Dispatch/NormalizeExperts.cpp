@@ -99,8 +99,10 @@ static SmallVector<ExpertsOp::Range>
 canonicalRanges(ArrayRef<ExpertsOp::Range> ranges, int64_t firstNull) {
   SmallVector<ExpertsOp::Range> result;
   for (ExpertsOp::Range range : ranges) {
-    if (range.first >= firstNull)
+    if (range.first >= firstNull) {
       range.kind = ExpertKind::Zero;
+      range.body = nullptr;
+    }
     bool joins =
         !result.empty() && result.back().kind == range.kind &&
         (range.kind == ExpertKind::Identity || range.kind == ExpertKind::Zero);
@@ -112,10 +114,6 @@ canonicalRanges(ArrayRef<ExpertsOp::Range> ranges, int64_t firstNull) {
   return result;
 }
 
-static bool hasRegion(ExpertKind kind) {
-  return kind == ExpertKind::Ffn || kind == ExpertKind::Local;
-}
-
 static ExpertsOp withRanges(IRRewriter &rewriter, ExpertsOp experts,
                             ArrayRef<ExpertsOp::Range> ranges) {
   SmallVector<ExpertRangeAttr> kinds;
@@ -124,7 +122,7 @@ static ExpertsOp withRanges(IRRewriter &rewriter, ExpertsOp experts,
   for (const ExpertsOp::Range &range : ranges) {
     kinds.push_back(
         ExpertRangeAttr::get(rewriter.getContext(), range.kind, range.count));
-    if (!hasRegion(range.kind))
+    if (!range.body)
       continue;
     llvm::append_range(banks, range.banks);
     bodies.push_back(range.body);

@@ -46,6 +46,7 @@ struct SelectShared : moec::impl::SelectSharedPassBase<SelectShared> {
     SmallVector<SharedOp> leaders;
     for (SharedOp op : ops) {
       std::string why = whyNotNetwork(op);
+      bool isNetwork = why.empty();
       for (SharedOp leader : leaders) {
         why = whyNotOneNetwork(leader, op);
         if (!why.empty())
@@ -60,7 +61,7 @@ struct SelectShared : moec::impl::SelectSharedPassBase<SelectShared> {
         continue;
       if (!why.empty())
         explain.missed(op, "shared expert not made a part of a wide one", why);
-      if (whyNotNetwork(op).empty())
+      if (isNetwork)
         leaders.push_back(op);
     }
     return number;

@@ -39,16 +39,6 @@ static bool isSupported(Type element) {
          element.isBF16();
 }
 
-static int64_t expertsOf(RouteOp op) {
-  return cast<ShapedType>(op.getLogits().getType()).getDimSize(1) -
-         op.getRouting().getSharedExperts();
-}
-
-static int64_t expertsOf(GateOp op) {
-  return cast<ShapedType>(op.getOuts()[2].getType()).getDimSize(1) -
-         op.getRouting().getSharedExperts();
-}
-
 namespace {
 struct CheckSupport : moec::impl::CheckSupportPassBase<CheckSupport> {
   void runOnOperation() override {
@@ -56,9 +46,10 @@ struct CheckSupport : moec::impl::CheckSupportPassBase<CheckSupport> {
     getOperation().walk([&](Operation *op) {
       if (auto route = dyn_cast<RouteOp>(op))
         checkRouting(op, route.getRouting(), route.getInputs(),
-                     expertsOf(route));
+                     route.numExperts());
       else if (auto gate = dyn_cast<GateOp>(op))
-        checkRouting(op, gate.getRouting(), gate.getInputs(), expertsOf(gate));
+        checkRouting(op, gate.getRouting(), gate.getInputs(),
+                     gate.numExperts());
       else if (auto experts = dyn_cast<ExpertsOp>(op))
         checkIds(op, experts.getIds(), experts.numExperts(), "experts");
       else if (auto recurse = dyn_cast<RecurseOp>(op))
@@ -107,7 +98,7 @@ private:
     auto route = ids.getDefiningOp<RouteOp>();
     if (!route)
       return;
-    int64_t most = expertsOf(route);
+    int64_t most = route.numExperts();
     if (auto alias = route.getAlias())
       most = *llvm::max_element(*alias) + 1;
     if (most <= number)

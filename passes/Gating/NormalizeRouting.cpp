@@ -52,17 +52,6 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::moe;
 
-static int64_t expertsOf(RoutingAttr routing, Value logits) {
-  return cast<ShapedType>(logits.getType()).getDimSize(1) -
-         routing.getSharedExperts();
-}
-static int64_t expertsOf(RouteOp op) {
-  return expertsOf(op.getRouting(), op.getLogits());
-}
-static int64_t expertsOf(GateOp op) {
-  return expertsOf(op.getRouting(), op.getOuts()[2]);
-}
-
 /// The scalar whose values are the elements of a tensor; null where nothing is
 /// known of them.
 static Value elementOf(Value tensor) {
@@ -222,7 +211,7 @@ private:
   template <typename OpTy> void normalize(OpTy op) const {
     if (op.getClassId())
       dropClasses(op);
-    Form form(op.getRouting(), op.getInputs(), expertsOf(op));
+    Form form(op.getRouting(), op.getInputs(), op.numExperts());
     if (form.groups > 1 && !form.routing.restrictsGroups()) {
       form.groups = 1;
       groups.passed(op, "all groups are kept: none");
@@ -239,7 +228,7 @@ private:
   }
 
   template <typename OpTy> void dropClasses(OpTy op) const {
-    StringRef why = whyNotAllClasses(op.getInputs(), expertsOf(op));
+    StringRef why = whyNotAllClasses(op.getInputs(), op.numExperts());
     if (!why.empty())
       return classes.missed(op, "experts chosen by class", why);
     op.getClassIdMutable().clear();

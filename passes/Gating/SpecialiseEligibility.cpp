@@ -45,8 +45,7 @@ static std::optional<int64_t> classOf(RouteOp route) {
 /// The experts of a class, in ascending order.
 static SmallVector<int64_t> expertsOf(RouteOp route, int64_t number) {
   ArrayRef<bool> mask = *route.getClassMask();
-  int64_t experts = cast<ShapedType>(route.getLogits().getType()).getDimSize(1);
-  experts -= route.getRouting().getSharedExperts();
+  int64_t experts = route.numExperts();
   SmallVector<int64_t> found;
   if (number >= 0 && number < int64_t(mask.size()) / experts)
     for (int64_t e = 0; e < experts; ++e)
@@ -94,7 +93,7 @@ class SpecialiseEligibility
     std::string which = "tokens of class " + std::to_string(number);
     if (experts.empty())
       return explain.missed(route, which, "no expert is of this class");
-    if (experts.size() == expertsIn(route)) {
+    if (int64_t(experts.size()) == route.numExperts()) {
       explain.passed(route, which + ": all experts are of this class");
       route.getClassIdMutable().clear();
       route.removeClassMaskAttr();
@@ -107,13 +106,9 @@ class SpecialiseEligibility
       return explain.missed(route, which, why);
     RouteOp fewer = rewrite(route, experts);
     explain.passed(fewer, which + ": a router of " + Twine(experts.size()) +
-                              " experts instead of " + Twine(expertsIn(route)));
+                              " experts instead of " +
+                              Twine(route.numExperts()));
     route.erase();
-  }
-
-  static size_t expertsIn(RouteOp route) {
-    return cast<ShapedType>(route.getLogits().getType()).getDimSize(1) -
-           route.getRouting().getSharedExperts();
   }
 
   DefineOp definitionOf(Value value) {
@@ -151,26 +146,27 @@ class SpecialiseEligibility
       shape[0] = count;
       return RankedTensorType::get(shape, type.getElementType());
     };
-    std::string name = (define.getName() + "[").str();
-    OpBuilder recipes(define);
-    SmallVector<Value> parts;
-    for (size_t i = 0, end; i < rows.size(); i = end) {
-      for (end = i + 1; end < rows.size() && rows[end] == rows[end - 1] + 1;)
-        ++end;
-      name += (i ? "," : "") + std::to_string(rows[i]) + ":" +
-              std::to_string(rows[end - 1] + 1);
-      parts.push_back(SliceOp::create(recipes, loc, typeOf(end - i),
-                                      define.getValue(), type.getDimSize(0),
-                                      rows[i], end - i));
-    }
-    name += "]";
+    SmallVector<std::pair<int64_t, int64_t>> runs;
+    for (int64_t row : rows)
+      if (!runs.empty() && runs.back().second == row)
+        ++runs.back().second;
+      else
+        runs.emplace_back(row, row + 1);
+    auto bounds = llvm::map_range(runs, [](auto run) {
+      return std::to_string(run.first) + ":" + std::to_string(run.second);
+    });
+    std::string name =
+        (define.getName() + "[" + llvm::join(bounds, ",") + "]").str();
     auto weight =
         WeightOp::create(builder, value.getLoc(), typeOf(rows.size()), name);
-    if (isDefined(define, name)) {
-      for (Value part : parts)
-        part.getDefiningOp()->erase();
+    if (isDefined(define, name))
       return weight;
-    }
+    OpBuilder recipes(define);
+    SmallVector<Value> parts;
+    for (auto [first, end] : runs)
+      parts.push_back(SliceOp::create(recipes, loc, typeOf(end - first),
+                                      define.getValue(), type.getDimSize(0),
+                                      first, end - first));
     Value whole = parts.front();
     if (parts.size() > 1)
       whole = ConcatOp::create(recipes, loc, typeOf(rows.size()), parts, false);

@@ -78,11 +78,7 @@ struct UnrollIterations
     SmallVector<Value> values{x};
     llvm::append_range(values, op.eachOf(i));
     llvm::append_range(values, op.getAll());
-    IRMapping map;
-    map.map(body.getArguments(), values);
-    for (Operation &inner : body.without_terminator())
-      rewriter.clone(inner, map);
-    return map.lookupOrDefault(body.getTerminator()->getOperand(0));
+    return cloneBody(rewriter, op.getLoc(), body, values);
   }
 };
 } // namespace
