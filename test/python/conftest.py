@@ -1,5 +1,7 @@
 """What the end-to-end tests share: compiled artifacts and recorded outputs."""
 
+import functools
+import hashlib
 import json
 import os
 import pathlib
@@ -9,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from formulas import widened
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MOEC_BUILD_DIR", SOURCE / "build")).resolve()
@@ -26,43 +29,41 @@ EXAMPLE = SOURCE / "examples" / "tiny-qwen3-moe"
 sys.path.insert(0, str(SOURCE / "python"))
 os.environ.setdefault("MOEC_LIBRARY", str(BUILD / "lib" / "libmoec.so.0"))
 
-DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
+# Of bf16, the bits.
+DTYPES = {"BF16": np.uint16, "F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
 
 
+def stored_tensors(path):
+    """Of each tensor of a file its name, the name of its type, its shape and its bytes."""
+    data = pathlib.Path(path).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + size])
+    header.pop("__metadata__", None)
+    for name, entry in header.items():
+        begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        yield name, entry["dtype"], entry["shape"], data[begin:end]
+
+
+@functools.lru_cache(maxsize=4)
 def read_checkpoint(directory):
     """The small f32 and bf16 tensors of all files of a checkpoint as f32, by name."""
     tensors = {}
     for path in sorted(pathlib.Path(directory).glob("model*.safetensors")):
-        data = path.read_bytes()
-        size = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:8 + size])
-        header.pop("__metadata__", None)
-        for name, entry in header.items():
-            begin, end = (8 + size + offset for offset in entry["data_offsets"])
-            if entry["dtype"] == "BF16":
-                bits = np.frombuffer(data[begin:end], np.uint16).astype(np.uint32) << 16
-                tensors[name] = bits.view(np.float32).reshape(entry["shape"])
-            elif entry["dtype"] == "F32":
-                tensors[name] = np.frombuffer(data[begin:end], np.float32).reshape(entry["shape"])
+        for name, dtype, shape, data in stored_tensors(path):
+            if dtype in ("BF16", "F32"):
+                values = np.frombuffer(data, DTYPES[dtype]).reshape(shape)
+                tensors[name] = widened(values) if dtype == "BF16" else values
     return tensors
 
 
 def read_safetensors(path):
     """The tensors of a file, by name."""
-    data = pathlib.Path(path).read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + size])
-    header.pop("__metadata__", None)
-    tensors = {}
-    for name, entry in header.items():
-        begin, end = (8 + size + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(
-            entry["shape"])
-    return tensors
+    return {name: np.frombuffer(data, DTYPES[dtype]).reshape(shape)
+            for name, dtype, shape, data in stored_tensors(path)}
 
 
-def write_safetensors(path, tensors):
-    """Writes tensors, by name."""
+def safetensors(tensors):
+    """The bytes of a file of tensors, by name."""
     header, end = {}, 0
     for name, value in tensors.items():
         dtype = next(key for key, known in DTYPES.items() if known == value.dtype)
@@ -70,7 +71,12 @@ def write_safetensors(path, tensors):
         end += value.nbytes
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(v.tobytes() for v in tensors.values()))
+    return len(text).to_bytes(8, "little") + text + b"".join(v.tobytes() for v in tensors.values())
+
+
+def write_safetensors(path, tensors):
+    """Writes tensors, by name."""
+    path.write_bytes(safetensors(tensors))
 
 
 def targets(name, dtype):
@@ -114,6 +120,19 @@ def recorded_choice(expected, layer, k):
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
 
+def text_after(phase, source, *flags):
+    """What a module or a checkpoint is after a phase of its compilation."""
+    command = [str(BUILD / "bin" / "moec"), "compile", str(source), "--compile-to", phase, "-o", "-"]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(params=[(), ("--fallback",)], ids=["kernels", "generic"])
+def lowering(request):
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
     """compiled(checkpoint, *flags): the artifact, compiled once for the whole run."""
@@ -132,27 +151,31 @@ def compiled(tmp_path_factory):
     return compile_once
 
 
-@pytest.fixture
-def build(tmp_path):
-    """build(module, params): the opened artifact of a module, which is a file or its text."""
+@pytest.fixture(scope="session")
+def build(compiled, tmp_path_factory):
+    """build(module, params, *flags): the opened artifact of a module, which is a file or its text. Equal ones are
+    compiled once for the whole run."""
     import moec  # Found where this file says.
+
+    directory, verified = tmp_path_factory.mktemp("inputs"), set()
+
+    def written(content, suffix):
+        path = directory / (hashlib.sha256(content).hexdigest() + suffix)
+        if not path.exists():
+            path.write_bytes(content)
+        return path
 
     def compile_module(module, params=None, *flags):
         if isinstance(module, str):
-            (tmp_path / "module.mlir").write_text(module)
-            module = tmp_path / "module.mlir"
-        artifact = tmp_path / f"{pathlib.Path(module).stem}{''.join(flags)}.moec"
-        command = [str(BUILD / "bin" / "moec"), "-q", "compile", str(module), "-o", str(artifact)]
-        if params is not None:
-            write_safetensors(tmp_path / "params.safetensors", params)
-            command += ["--params", str(tmp_path / "params.safetensors")]
-        done = subprocess.run([*command, *flags], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        if ARCHITECTURES in module.parents:
+            module = written(module.encode(), ".mlir")
+        given = () if params is None else ("--params", str(written(safetensors(params), ".safetensors")))
+        artifact = compiled(module, *given, *flags)
+        if ARCHITECTURES in module.parents and artifact not in verified:
             # An example's second judge: each function by definition, on random inputs.
-            command = [command[0], "verify", str(module), str(artifact), *command[6:]]
+            command = [str(BUILD / "bin" / "moec"), "verify", str(module), str(artifact), *given]
             done = subprocess.run(command, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout + done.stderr
+            verified.add(artifact)
         return moec.Model(artifact)
 
     return compile_module

@@ -53,6 +53,22 @@ def causal_attention(q, k, v, at=None, stored=None):
     return np.einsum("hqk,khd->qhd", softmax(scores), v).reshape(tokens, -1)
 
 
+def bf16(values):
+    """Of f32 to nearest, ties to even, as bits."""
+    bits = values.view(np.uint32).astype(np.uint64)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+
+
+def widened(bits):
+    """The f32 of bits of bf16."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def rounded(values):
+    """What bf16 keeps of f32."""
+    return widened(bf16(values))
+
+
 def relative_error(actual, expected):
     """In the Frobenius norm."""
     assert actual.shape == expected.shape

@@ -1,14 +1,13 @@
-"""Modules of a sparse layer, written op by op, and their parameters as a file.
+"""Modules of a sparse layer, written op by op, and their parameters.
 
 A layer is a Layer: what its experts and their weights are. `text` is the module, and
 the tests have what it computes as a formula.
 """
 
-import json
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
+from formulas import bf16, rounded
 
 MAPS = """
 #x = affine_map<(t, n, k) -> (t, k)>
@@ -39,9 +38,9 @@ def rows(width):
 
 
 class Writer:
-    """Lines of a function or a region on rows; values have fresh names."""
+    """Lines of a function or a region on rows; values have fresh names in a module."""
 
-    names = 0
+    names = 0  # Set to 0 where a module begins, so that equal modules are equal texts.
 
     def __init__(self, of, x, element, zero="%c0"):
         self.lines, self.element = [], element
@@ -128,6 +127,7 @@ class Layer(NamedTuple):
         return len(self.alias) or self.count
 
     def text(self):
+        Writer.names = 0
         h, e = self.hidden, self.element
         recipes, banks, regions, ranges, own = [], [], [], [], []
 
@@ -280,25 +280,6 @@ moe.yield {out} : {rows(self.hidden)}
 PARTS = ("gate", "up", "down", "bias")
 
 
-def bf16(values):
-    """To nearest, ties to even, as bits."""
-    bits = values.view(np.uint32).astype(np.uint64)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
-def rounded(values):
-    return (bf16(values).astype(np.uint32) << 16).view(np.float32)
-
-
-def save(path, layer, parameters):
-    header, blobs, end = {}, [], 0
-    for name, values in parameters.items():
-        narrow = layer.is_narrow(name, values)
-        data = (bf16(values) if narrow else values).tobytes()
-        header[name] = {"dtype": "BF16" if narrow else "F32", "shape": list(values.shape),
-                        "data_offsets": [end, end + len(data)]}
-        blobs.append(data)
-        end += len(data)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    pathlib.Path(path).write_bytes(len(text).to_bytes(8, "little") + text + b"".join(blobs))
+def stored(layer, parameters):
+    """Parameters as their file has them."""
+    return {name: bf16(value) if layer.is_narrow(name, value) else value for name, value in parameters.items()}

@@ -1,19 +1,11 @@
 """Ensembles and other architectures without a sparse choice: SADE, HDEE, HoME, MultiModN, against their formulas in f64."""
 
-import subprocess
-
 import numpy as np
-import pytest
 
-from conftest import ARCHITECTURES, BUILD
+from conftest import ARCHITECTURES, text_after
 from formulas import HIDDEN, WIDTH, Random, relative_error, sigmoid, silu, softmax, wide
 
 TOKENS, CLASSES = 37, 40
-
-
-@pytest.fixture(params=[(), ("--fallback",)], ids=["kernels", "generic"])
-def lowering(request):
-    return request.param
 
 
 # SADE -------------------------------------------------------------------------
@@ -249,11 +241,8 @@ def test_home(build, lowering):
     assert all(one.tobytes() == two[3:4].tobytes() for one, two in zip(tasks(v[3:4]), outputs))
 
 
-def test_home_computes_the_first_level_once(tmp_path):
-    out = tmp_path / "dispatch.mlir"
-    subprocess.run([str(BUILD / "bin" / "moec"), "-q", "compile", str(ARCHITECTURES / "home.mlir"), "--compile-to",
-                    "dispatch", "-o", str(out)], check=True)
-    text = out.read_text()
+def test_home_computes_the_first_level_once():
+    text = text_after("dispatch", ARCHITECTURES / "home.mlir")
     products = [line.split("banks(")[1].split(" :")[0].split(", ") for line in text.split("\n") if "banks(" in line]
     for name in ("meta.shared", "meta.group.0", "meta.group.1"):
         weight = "%" + text.split(f' = moe.weight "{name}.weight"')[0].split("%")[-1]

@@ -3,15 +3,10 @@ chains of experts with a router for each iteration, and recursions that fewer an
 tokens take part in. What is wrong in a first iteration decides who computes the next.
 """
 
-import subprocess
-
 import numpy as np
 import pytest
-
-from conftest import BUILD
-from layer_text import MAPS, Ffn, Layer, Writer, rows, save
-
-import moec
+from formulas import relative_error, sigmoid, silu, softmax, top, wide
+from layer_text import MAPS, Ffn, Layer, Writer, rows
 
 HIDDEN, TOKENS, LIMIT = 32, 96, 1e-5
 EXPERT = Ffn(8, 16)
@@ -25,6 +20,7 @@ class Text:
 
     def __init__(self, experts, routers):
         """`routers`: of each, the number of its outputs."""
+        Writer.names = 0
         self.layer = Layer((experts,), 1, hidden=HIDDEN)
         self.experts, self.routers = experts, routers
         self.main = Writer(rows(HIDDEN), "%x", "f32")
@@ -99,53 +95,12 @@ def parameters(experts, routers):
     return found
 
 
-@pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    directory, made = tmp_path_factory.mktemp("iterations"), {}
-
-    def compile_text(text, given, *flags):
-        key = text, flags
-        if key not in made:
-            stem = directory / str(len(made))
-            stem.with_suffix(".mlir").write_text(text)
-            save(stem.with_suffix(".safetensors"), Layer((), 1), given)
-            command = [BUILD / "bin" / "moec", "-q", "compile", stem.with_suffix(".mlir"), "-o", f"{stem}.moec",
-                       "--params", stem.with_suffix(".safetensors"), *flags]
-            done = subprocess.run(command, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            made[key] = moec.Model(f"{stem}.moec")
-        return made[key]
-
-    return compile_text
-
-
-lowerings = pytest.mark.parametrize("flags", ((), ("--fallback",)), ids=("kernels", "generic"))
-
-
 def inputs():
     return np.random.default_rng(5).normal(0, 1, (TOKENS, HIDDEN)).astype(np.float32)
 
 
-def error(actual, expected):
-    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
-
-
-def wide(given):
-    return {name: value.astype(np.float64) for name, value in given.items()}
-
-
 def ffn(p, i, x):
-    gate = x @ p[f"experts.0.{i}.gate"].T
-    return (gate / (1 + np.exp(-gate)) * (x @ p[f"experts.0.{i}.up"].T)) @ p[f"experts.0.{i}.down"].T
-
-
-def softmax(x):
-    powers = np.exp(x - x.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+    return (silu(x @ p[f"experts.0.{i}.gate"].T) * (x @ p[f"experts.0.{i}.up"].T)) @ p[f"experts.0.{i}.down"].T
 
 
 # Chains of experts ----------------------------------------------------------
@@ -168,8 +123,7 @@ def chain(p, x, routers, residual=True):
     y, all_logits = x.astype(np.float64), []
     for i in routers:
         logits = y @ p[f"router.{i}"].T
-        ids = np.argsort(-logits, axis=1, kind="stable")[:, :K]
-        scores, step = softmax(logits), np.zeros_like(y)
+        ids, scores, step = top(logits, K), softmax(logits), np.zeros_like(y)
         for t in range(len(y)):
             for id in ids[t]:
                 step[t] += scores[t, id] * ffn(p, id, y[t])
@@ -180,22 +134,21 @@ def chain(p, x, routers, residual=True):
 
 def assert_chosen(ids, logits):
     """The same experts, unless the last one chosen and the next nearly tie."""
-    order = np.argsort(-logits, axis=1, kind="stable")
+    order = top(logits, K + 1)
     differ = (np.sort(ids) != np.sort(order[:, :K])).any(1)
     ranked = np.take_along_axis(logits, order, 1)
     gap = ranked[:, K - 1] - ranked[:, K]
     assert (gap[differ] < 1e-5 * np.abs(logits).max(1)[differ]).all()
 
 
-@lowerings
 @pytest.mark.parametrize("iterations", (1, 2, 3))
-def test_chain(build, iterations, flags):
+def test_chain(build, iterations, lowering):
     given = parameters(EXPERT, [EXPERT.count] * iterations)
-    y, *chosen = build(chain_text(iterations), given, *flags).function()(inputs())
+    y, *chosen = build(chain_text(iterations), given, *lowering).function()(inputs())
     expected, logits = chain(wide(given), inputs(), range(iterations))
     for ids, of in zip(chosen, logits, strict=True):
         assert_chosen(ids, of)
-    assert error(y, expected) <= LIMIT
+    assert relative_error(y, expected) <= LIMIT
 
 
 def test_chain_of_one_is_a_layer(build):
@@ -213,7 +166,7 @@ def test_chain_of_one_is_a_layer(build):
 def test_another_chain_shows(build, routers, residual):
     given = parameters(EXPERT, [EXPERT.count] * 2)
     y, *_ = build(chain_text(2), given).function()(inputs())
-    assert error(y, chain(wide(given), inputs(), routers, residual)[0]) > 100 * LIMIT
+    assert relative_error(y, chain(wide(given), inputs(), routers, residual)[0]) > 100 * LIMIT
 
 
 def test_chain_by_pieces_and_threads(build):
@@ -262,7 +215,7 @@ def expert_choice(p, x, sequences, filtered=True, alpha=ALPHA):
             (members,) = np.nonzero(sequences == sequence)
             may = members[active[members]] if filtered else members
             count = max(1, int(capacity * len(members)))
-            best = may[np.argsort(-weights[may], kind="stable")[:count]]
+            best = may[top(weights[may], count)]
             now[np.sort(best)] = True
         y[now] += weights[now, None] * ffn(p, 0, y[now])
         active = now
@@ -270,21 +223,20 @@ def expert_choice(p, x, sequences, filtered=True, alpha=ALPHA):
     return y, taken
 
 
-@lowerings
-def test_recursion_by_expert_choice(build, flags):
+def test_recursion_by_expert_choice(build, lowering):
     given = parameters(BLOCK, [1] * len(CAPACITIES))
-    y, *chosen = build(expert_choice_text(), given, *flags).function()(inputs(), SEQUENCES)
+    y, *chosen = build(expert_choice_text(), given, *lowering).function()(inputs(), SEQUENCES)
     expected, taken = expert_choice(wide(given), inputs(), SEQUENCES)
     for ids, of in zip(chosen, taken, strict=True):
         assert np.array_equal(ids[:, 0] >= 0, of)
     assert np.array_equal([of[SEQUENCES == 0].sum() for of in taken], [40, 20, 10])
-    assert error(y, expected) <= LIMIT
+    assert relative_error(y, expected) <= LIMIT
     # Without the filter, without alpha, or over the whole step, it is something else.
-    assert error(y, expert_choice(wide(given), inputs(), SEQUENCES, alpha=1.0)[0]) > 100 * LIMIT
-    assert error(y, expert_choice(wide(given), inputs(), SEQUENCES, filtered=False)[0]) > 100 * LIMIT
-    assert error(y, expert_choice(wide(given), inputs(), 0 * SEQUENCES)[0]) > 100 * LIMIT
-    other, *_ = build(expert_choice_text(filtered=False), given, *flags).function()(inputs(), SEQUENCES)
-    assert error(other, expected) > 100 * LIMIT
+    assert relative_error(y, expert_choice(wide(given), inputs(), SEQUENCES, alpha=1.0)[0]) > 100 * LIMIT
+    assert relative_error(y, expert_choice(wide(given), inputs(), SEQUENCES, filtered=False)[0]) > 100 * LIMIT
+    assert relative_error(y, expert_choice(wide(given), inputs(), 0 * SEQUENCES)[0]) > 100 * LIMIT
+    other, *_ = build(expert_choice_text(filtered=False), given, *lowering).function()(inputs(), SEQUENCES)
+    assert relative_error(other, expected) > 100 * LIMIT
 
 
 def test_sequences_of_a_recursion_are_alone(build):
@@ -330,16 +282,15 @@ def token_choice(p, x, more=0):
     return x + scores.max(1)[:, None] * h, depth
 
 
-@lowerings
-def test_recursion_by_token_choice(build, flags):
+def test_recursion_by_token_choice(build, lowering):
     given = parameters(BLOCK, [DEPTHS])
-    model = build(token_choice_text(), given, *flags)
+    model = build(token_choice_text(), given, *lowering)
     y, depth = model.function()(inputs())
     expected, chosen = token_choice(wide(given), inputs())
     assert np.array_equal(depth[:, 0], chosen)
     assert set(chosen) == set(range(DEPTHS))
-    assert error(y, expected) <= LIMIT
-    assert error(y, token_choice(wide(given), inputs(), more=1)[0]) > 100 * LIMIT
+    assert relative_error(y, expected) <= LIMIT
+    assert relative_error(y, token_choice(wide(given), inputs(), more=1)[0]) > 100 * LIMIT
     # Who is done does not depend on who else is.
     parts = [model.function()(part)[0] for part in np.split(inputs(), (1, 30))]
     assert np.concatenate(parts).tobytes() == y.tobytes()

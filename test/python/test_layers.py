@@ -2,15 +2,10 @@
 formula in f64; and every attribute of experts, changed, which must show.
 """
 
-import subprocess
-
 import numpy as np
 import pytest
-
-from conftest import BUILD
-from layer_text import Ffn, Layer, Others, rounded, save
-
-import moec
+from formulas import relative_error, rounded, sigmoid, silu, softmax, top, wide
+from layer_text import Ffn, Layer, Others, stored
 
 TOKENS = 150
 EXPERTS = (
@@ -38,15 +33,11 @@ LIMITS = {"f32": 5e-6, "bf16": 1e-2}
 # The formula ----------------------------------------------------------------
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
 ACTIVATIONS = {
-    "silu": lambda g, u: g * sigmoid(g) * u,
+    "silu": lambda g, u: silu(g) * u,
     "relu": lambda g, u: np.maximum(g, 0) * u,
     "relu2": lambda g, u: np.maximum(g, 0) ** 2,
-    "clamped": lambda g, u: np.minimum(g, 0.75) * sigmoid(np.minimum(g, 0.75)) * u,
+    "clamped": lambda g, u: silu(np.minimum(g, 0.75)) * u,
 }
 
 
@@ -69,14 +60,10 @@ def expert(layer, p, id, x):
 
 def formula(layer, parameters, x):
     """Rows and ids."""
-    p = {name: value.astype(np.float64) for name, value in parameters.items()}
-    x = x.astype(np.float64)
+    p, x = wide(parameters), x.astype(np.float64)
     logits = x @ p["router"].T
-    scores = np.exp(logits - logits.max(1, keepdims=True))
-    scores /= scores.sum(1, keepdims=True)
-    ids = np.argsort(-logits, axis=1, kind="stable")[:, : layer.k]
-    y = np.zeros_like(x)
-    weights = np.take_along_axis(scores, ids, 1)
+    ids, y = top(logits, layer.k), np.zeros_like(x)
+    weights = np.take_along_axis(softmax(logits), ids, 1)
     if layer.alias:
         ids = np.array(layer.alias)[ids]
     for t, row in enumerate(x):
@@ -93,33 +80,12 @@ def formula(layer, parameters, x):
 # What is compiled -----------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    """build(layer, *flags): the artifact of a layer, compiled once."""
-    directory, made = tmp_path_factory.mktemp("layers"), {}
-
-    def compile_layer(layer, *flags, parameters=None):
-        key = layer, flags, bool(parameters)
-        if key not in made:
-            stem = directory / str(len(made))
-            stem.with_suffix(".mlir").write_text(layer.text())
-            save(stem.with_suffix(".safetensors"), layer, parameters or layer.parameters())
-            command = [BUILD / "bin" / "moec", "-q", "compile", stem.with_suffix(".mlir"), "-o", f"{stem}.moec",
-                       "--params", stem.with_suffix(".safetensors"), *flags]
-            done = subprocess.run(command, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            made[key] = moec.Model(f"{stem}.moec")
-        return made[key]
-
-    return compile_layer
+def model(build, layer, *flags, parameters=None):
+    return build(layer.text(), stored(layer, parameters or layer.parameters()), *flags)
 
 
 def inputs(layer, seed=1):
     return np.random.default_rng(seed).normal(0, 1, (TOKENS, layer.hidden)).astype(np.float32)
-
-
-def error(actual, expected):
-    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +95,7 @@ def error(actual, expected):
 def test_layer(build, name, element, flags):
     layer = LAYERS[name]._replace(element=element)
     x = inputs(layer)
-    y, ids = build(layer, *flags).function()(x)
+    y, ids = model(build, layer, *flags).function()(x)
     expected, chosen = formula(layer, layer.parameters(), x)
     if layer.alias:  # of equal ids, the first one stays
         repeated = [[id in row[:i] for i, id in enumerate(row)] for row in chosen]
@@ -137,16 +103,16 @@ def test_layer(build, name, element, flags):
         chosen = np.where(repeated, -1, chosen)
     assert np.array_equal(ids, chosen)
     assert len(np.unique(ids[ids >= 0])) == layer.count
-    assert error(y, expected) <= LIMITS[element]
+    assert relative_error(y, expected) <= LIMITS[element]
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer_by_pieces_and_threads(build, name):
     layer = LAYERS[name]
-    x, model = inputs(layer), build(layer)
-    whole = model.function("layer", threads=1)(x)[0]
-    assert model.function("layer", threads=2)(x)[0].tobytes() == whole.tobytes()
-    function = model.function()
+    x, compiled = inputs(layer), model(build, layer)
+    whole = compiled.function("layer", threads=1)(x)[0]
+    assert compiled.function("layer", threads=2)(x)[0].tobytes() == whole.tobytes()
+    function = compiled.function()
     parts = [function(part)[0] for part in np.split(x, (1, 2, 7, 100))]
     assert np.concatenate(parts).tobytes() == whole.tobytes()
 
@@ -224,12 +190,12 @@ def test_mutant_shows(build, name):
     """What is compiled is far from what the mutant computes."""
     original, mutant = MUTANTS[name]
     x = inputs(original)
-    y, _ = build(original).function()(x)
+    y, _ = model(build, original).function()(x)
     if mutant.element == original.element:
-        assert error(y, formula(mutant, given(original, mutant), x)[0]) > 100 * LIMITS["f32"]
+        assert relative_error(y, formula(mutant, given(original, mutant), x)[0]) > 100 * LIMITS["f32"]
     else:
-        narrow, _ = build(mutant, parameters=given(original, mutant)).function()(x)
-        assert error(narrow, y) > 100 * LIMITS["f32"]
+        narrow, _ = model(build, mutant, parameters=given(original, mutant)).function()(x)
+        assert relative_error(narrow, y) > 100 * LIMITS["f32"]
 
 
 @pytest.mark.parametrize("name", ("weight on the output", "weight on the input", "input scale left out"))
@@ -237,6 +203,6 @@ def test_compiled_mutant_shows(build, name):
     """So is the mutant when it is compiled from what the original is."""
     original, mutant = MUTANTS[name]
     x, parameters = inputs(original), given(original, mutant)
-    y, _ = build(mutant, parameters=parameters).function()(x)
-    assert error(y, formula(mutant, parameters, x)[0]) <= LIMITS["f32"]
-    assert error(y, formula(original, original.parameters(), x)[0]) > 0.1
+    y, _ = model(build, mutant, parameters=parameters).function()(x)
+    assert relative_error(y, formula(mutant, parameters, x)[0]) <= LIMITS["f32"]
+    assert relative_error(y, formula(original, original.parameters(), x)[0]) > 0.1

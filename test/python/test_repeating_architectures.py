@@ -2,20 +2,14 @@
 Mixture-of-Recursions chooses tokens. Whole models of the latter are in test_mixture_of_recursions.py."""
 
 import pathlib
-import subprocess
 
 import numpy as np
 import pytest
-from conftest import ARCHITECTURES, BUILD
+from conftest import ARCHITECTURES, text_after
 from formulas import EXPERTS, HIDDEN, Random, sigmoid, softmax, top, wide
 from test_architectures import TOKENS, assert_close, pieces, routed
 
 INPUTS = pathlib.Path(__file__).parent / "Inputs"
-
-
-@pytest.fixture(params=[(), ("--fallback",)], ids=["kernels", "generic"])
-def lowering(request):
-    return request.param
 
 
 def test_chain_of_experts(build, lowering):
@@ -59,11 +53,10 @@ def test_chain_of_experts(build, lowering):
     assert x1.tobytes() == one.function()(x).tobytes()
 
 
-def test_the_next_router_in_the_combine(build, tmp_path):
+def test_the_next_router_in_the_combine(build):
     """It is computed where a row is made; written as calls of a function, it is not, and the bytes are the same."""
-    done = subprocess.run([str(BUILD / "bin" / "moec"), "compile", str(ARCHITECTURES / "chain_of_experts.mlir"),
-                           "--compile-to", "experts", "-o", "-"], capture_output=True, text=True, check=True)
-    functions = {part.split("(")[0]: part for part in done.stdout.split("func.func @")[1:]}
+    text = text_after("experts", ARCHITECTURES / "chain_of_experts.mlir")
+    functions = {part.split("(")[0]: part for part in text.split("func.func @")[1:]}
     assert functions["layer"].count("moe.combine_gate") == 1 and functions["layer"].count("moe.gate") == 1
     assert "moe.combine_gate" not in functions["one_iteration"]
 
