@@ -1,6 +1,7 @@
 """A whole step with guard pages around weights, arena, state, block table, inputs and outputs: generated code
 touches nothing else, and computes what the runtime computes, whatever the memory held before."""
 
+import itertools
 import os
 import pathlib
 import pickle
@@ -32,14 +33,19 @@ def cases(artifact):
             yield {"tokens": tokens, "rows": rows, "logits": logits.reshape(total, -1)[rows]}
 
 
+def run_step(artifact, folder, side, script=SCRIPT, count=None):
+    """The process that computed the cases of an artifact, or so many of them, between guard pages."""
+    recorded = folder / "cases"
+    recorded.write_bytes(pickle.dumps(list(itertools.islice(cases(artifact), count))))
+    return subprocess.run([sys.executable, script, artifact, recorded, side], capture_output=True, text=True,
+                          env=ENVIRONMENT)
+
+
 @pytest.mark.parametrize("side", ["after", "before"])
 @of_models("f32", "bf16", names=["qwen2_moe-a", "olmoe-b", "mixtral-b"])
 def test_step(compiled, tmp_path, name, dtype, target, side):
     artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target, "--max-sequences", "3")
-    recorded = tmp_path / "cases"
-    recorded.write_bytes(pickle.dumps(list(cases(artifact))))
-    done = subprocess.run([sys.executable, SCRIPT, artifact, recorded, side], capture_output=True,
-                          text=True, env=ENVIRONMENT)
+    done = run_step(artifact, tmp_path, side)
     assert done.returncode == 0, (done.returncode, done.stderr)
 
 
@@ -47,10 +53,6 @@ def test_step(compiled, tmp_path, name, dtype, target, side):
 @pytest.mark.parametrize("side, moved", [("after", "+ 64"), ("before", "- 64")])
 def test_a_guard_page_ends_the_process(compiled, tmp_path, side, moved):
     artifact = compiled(FIXTURES / "olmoe-b", "--dtype", "f32", "--target", "cpu", "--max-sequences", "3")
-    recorded = tmp_path / "cases"
-    recorded.write_bytes(pickle.dumps(list(cases(artifact))[:1]))
     script = tmp_path / "moved.py"
     script.write_text(SCRIPT.read_text().replace("arena.address", f"arena.address {moved}"))
-    done = subprocess.run([sys.executable, script, artifact, recorded, side], capture_output=True,
-                          env=ENVIRONMENT)
-    assert done.returncode == -11
+    assert run_step(artifact, tmp_path, side, script, count=1).returncode == -11

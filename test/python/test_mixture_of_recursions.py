@@ -2,17 +2,15 @@
 select, against a NumPy model of the released code: which tokens run again, and what they attend to."""
 
 import json
-import pickle
 import re
 import subprocess
-import sys
 
 import moec
 import numpy as np
 import pytest
-from conftest import BUILD, write_safetensors
+from conftest import BUILD, text_after, write_safetensors
 from formulas import causal_attention, relative_error, rms, sigmoid, silu, softmax, top, turn, wide
-from test_guard_pages import ENVIRONMENT, SCRIPT, cases
+from test_guard_pages import run_step
 
 SIZES = dict(vocab_size=96, hidden_size=48, intermediate_size=56, num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=128, rms_norm_eps=1e-6, rope_theta=10000.0)
@@ -251,19 +249,15 @@ def test_guard_pages(compiled, checkpoints, model, tmp_path, variant, side):
     """A number of rows that only the step knows, none among them, in an arena that holds anything."""
     model(variant)
     artifact = compiled(checkpoints / variant, "--dtype", "f32", "--target", "cpu", "--max-sequences", "3")
-    recorded = tmp_path / "cases"
-    recorded.write_bytes(pickle.dumps(list(cases(artifact))))
-    done = subprocess.run([sys.executable, SCRIPT, artifact, recorded, side], capture_output=True, text=True,
-                          env=ENVIRONMENT)
+    done = run_step(artifact, tmp_path, side)
     assert done.returncode == 0, (done.returncode, done.stderr)
 
 
 def test_rows_that_are_computed(checkpoints, model):
     """Every op of a recursion, and every layer that it calls, is on the rows of the tokens that take part."""
     model("expert-own")
-    done = subprocess.run([str(BUILD / "bin" / "moec"), "compile", str(checkpoints / "expert-own"), "--compile-to", "dispatch",
-                           "-o", "-"], capture_output=True, text=True, check=True)
-    step = done.stdout[done.stdout.index("func.func @step"):]
+    text = text_after("dispatch", checkpoints / "expert-own")
+    step = text[text.index("func.func @step"):]
     counts = re.findall(r"(%\w+) = arith.minsi", step)
     assert len(counts) == TIMES
     for count in counts:

@@ -2,16 +2,15 @@
 of the formulas. Experts that compute nothing, and router logits that reach the next layer, run here."""
 
 import json
-import pickle
 import re
 import subprocess
-import sys
 
 import moec
 import numpy as np
 import pytest
-from conftest import BUILD, SOURCE, targets, write_safetensors
-from formulas import causal_attention, relative_error, rms, sigmoid, silu, softmax, top, turn, wide
+from conftest import BUILD, SOURCE, targets, text_after, write_safetensors
+from formulas import causal_attention, relative_error, rms, rounded, silu, softmax, top, turn, wide
+from test_guard_pages import run_step
 
 PUBLISHED = SOURCE / "examples" / "architectures" / "moe_plus_plus_published.json"
 NETWORKS, EXPERTS = 8, 12  # Two constants, the token itself and nothing stand behind the networks.
@@ -216,10 +215,10 @@ def test_doubled_weights_are_doubled_inputs(compiled, tmp_path):
 def test_only_networks_get_rows(tmp_path):
     """Plans make no rows for the four experts that compute nothing."""
     tensors = random_tensors(np.random.default_rng(11), True)
-    done = subprocess.run([str(BUILD / "bin" / "moec"), "compile", str(checkpoint(tmp_path, {}, tensors)),
-                           "--compile-to", "dispatch", "-o", "-"], capture_output=True, text=True, check=True)
-    assert re.findall(r"moe\.plan (\{.*?\})", done.stdout) == ["{others = 4 : i64}"] * 2  # The first layer, the others.
-    assert len(re.findall(r"moe\.combine .*locals", done.stdout)) == 2
+    text = text_after("dispatch", checkpoint(tmp_path, {}, tensors))
+    plans = re.findall(r"moe\.plan \{(.*?)\}", text)
+    assert len(plans) == 2 and all("others = 4 : i64" in plan for plan in plans)  # The first layer, the others.
+    assert len(re.findall(r"moe\.combine .*locals", text)) == 2
 
 
 def test_what_the_original_lacks_too(tmp_path):
@@ -232,11 +231,8 @@ def test_what_the_original_lacks_too(tmp_path):
         assert done.returncode in (1, 3) and message in done.stderr, done.stderr
 
 
-def bf16(tensors):
+def narrow(tensors):
     """What weights of bf16 hold; routers and norms stay as they are."""
-    def rounded(value):
-        bits = value.view(np.uint32)
-        return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
     return {name: value if "gate" in name or "norm" in name or "constant" in name else rounded(value)
             for name, value in tensors.items()}
 
@@ -247,7 +243,7 @@ def test_bf16(compiled, tmp_path, target):
     tensors = random_tensors(rng, True)
     ids = rng.integers(0, SIZES["vocab_size"], 90, dtype=np.int32)
     model = moec.Model(compiled(checkpoint(tmp_path, {}, tensors), "--dtype", "bf16", "--target", target))
-    session, oracle = model.session(threads=2), Oracle(bf16(tensors))
+    session, oracle = model.session(threads=2), Oracle(narrow(tensors))
     actual, expected = session.step([(0, ids)], rows="all"), oracle.logits(ids)
     same = np.ones(90, bool)
     for layer in range(SIZES["num_hidden_layers"]):
@@ -261,10 +257,7 @@ def test_bf16(compiled, tmp_path, target):
 
 @pytest.mark.parametrize("side", ["after", "before"])
 def test_step_between_guard_pages(compiled, tmp_path, side):
-    from test_guard_pages import ENVIRONMENT, SCRIPT, cases
     directory = checkpoint(tmp_path, {}, random_tensors(np.random.default_rng(11), True))
     artifact = compiled(directory, "--dtype", "f32", "--target", "cpu", "--max-sequences", "3")
-    recorded = tmp_path / "cases"
-    recorded.write_bytes(pickle.dumps(list(cases(artifact))))
-    done = subprocess.run([sys.executable, SCRIPT, artifact, recorded, side], capture_output=True, text=True, env=ENVIRONMENT)
+    done = run_step(artifact, tmp_path, side)
     assert done.returncode == 0, (done.returncode, done.stderr)
