@@ -11,6 +11,7 @@ import re
 
 import numpy as np
 from conftest import FIXTURES, read_checkpoint, read_safetensors, recorded_choice
+from formulas import sigmoid, softmax, top
 
 BF16 = 2.0 ** -7
 # The others with a bias on the selection have sigmoids.
@@ -26,7 +27,8 @@ class Router:
         part = re.compile(rf"\.(layers|blocks)\.{layer}\.")
         outputs = [value for key, value in sorted(expected.items())
                    if key.startswith("router.") and part.search(key)]
-        self.logits = outputs[0].astype(np.float64)
+        # Of two outputs with a number for each expert, the first are Llama 4's scores, which are 0 but for the chosen.
+        self.logits = [value for value in outputs if value.shape == outputs[0].shape][-1].astype(np.float64)
         self.groups = config.get("n_group") or 1
         self.kept = config.get("topk_group") or 1
         # DeepSeek-V2 knows a plain choice beside that by groups.
@@ -38,12 +40,8 @@ class Router:
         # Without a bias, scores rise with logits, which tell more.
         self.keys = self.logits
         if bias:
-            largest = self.logits.max(1, keepdims=True)
-            exponentials = np.exp(self.logits - largest)
-            softmax = exponentials / exponentials.sum(1, keepdims=True)
-            sigmoid = 1 / (1 + np.exp(-self.logits))
             score = softmax if config["model_type"] in SOFTMAX_WITH_BIAS else sigmoid
-            self.keys = score + bias[0].reshape(-1)
+            self.keys = score(self.logits) + bias[0].reshape(-1)
         self.recorded = recorded_choice(expected, layer, experts_per_token(config))
 
     def choices(self, token, k):
@@ -57,7 +55,7 @@ class Router:
             gap = max(of_groups[others]) - min(of_groups[list(kept)]) if others else -np.inf
             within = np.full(keys.shape, -np.inf)
             within[list(kept)] = keys[list(kept)]
-            yield gap, within.reshape(-1), set(np.argsort(-within.reshape(-1), kind="stable")[:k])
+            yield gap, within.reshape(-1), set(top(within.reshape(-1), k))
 
     def explains(self, token, experts):
         """Whether these are the experts of the largest keys."""
