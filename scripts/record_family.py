@@ -13,7 +13,7 @@ import re
 import tempfile
 
 SEQUENCES = 2
-ROUTER = re.compile("Router|Gate|Gating")
+ROUTER = re.compile("Router|Gate(?!d)|Gating")  # A gated part is none.
 
 
 def parse():
