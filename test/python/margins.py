@@ -29,6 +29,8 @@ class Router:
                    if key.startswith("router.") and part.search(key)]
         # Of two outputs with a number for each expert, the first are Llama 4's scores, which are 0 but for the chosen.
         self.logits = [value for value in outputs if value.shape == outputs[0].shape][-1].astype(np.float64)
+        if config["model_type"] == "gemma4_text":  # Whose router returns their softmax.
+            self.logits = np.log(self.logits) - np.log(self.logits).mean(1, keepdims=True)
         self.groups = config.get("n_group") or 1
         self.kept = config.get("topk_group") or 1
         # DeepSeek-V2 knows a plain choice beside that by groups.
