@@ -22,6 +22,7 @@ import make_model  # noqa: E402
 
 THREADS = 1, 2
 PREFILLS = 1, 32, 128, 512
+ROUNDED = ", activations bf16"
 # What the project wants of a machine at least, as shares of its ceilings, and milliseconds at most.
 EXPERTS_OF_FMA, DECODE_OF_READ, FIRST_TOKEN_MS = 0.6, 0.75, 50
 
@@ -75,17 +76,23 @@ class Report:
         run(self.moec, "compile", source, "-o", artifact, "--target", "cpu:native", "--progress", "none", *flags)
         return artifact
 
-    def limits(self, dtype, threads):
-        """(multiply-adds in GFLOP/s of the best instruction for the type, reading in GB/s)."""
+    def forms(self):
+        """(type of the weights, what a row says beside it, flags) of all artifacts that are measured."""
+        for dtype in self.args.dtype:
+            yield dtype, "", ["--dtype", dtype]
+            if dtype == "bf16" and self.ceilings[0]["bf16_gflops"]:
+                yield dtype, ROUNDED, ["--dtype", dtype, "--activations", "bf16"]
+
+    def limits(self, note, threads):
+        """(multiply-adds in GFLOP/s of the best instruction for the types, reading in GB/s)."""
         limit = next(c for c in self.ceilings if c["threads"] == threads)
-        pairs = limit["bf16_gflops"] if dtype == "bf16" else 0
-        return pairs or limit["f32_gflops"], limit["read_gbs"]
+        return limit["bf16_gflops" if ROUNDED in note else "f32_gflops"], limit["read_gbs"]
 
     def row(self, dtype, threads, name, tokens, seconds, operations, weights, note=""):
         """Prints a row of rates; returns their shares of the ceilings."""
         middle = statistics.median(seconds)
         flops, read = operations / middle / 1e9, weights * (2 if dtype == "bf16" else 4) / middle / 1e9
-        peak, bandwidth = self.limits(dtype, threads)
+        peak, bandwidth = self.limits(note, threads)
         print(f"| {dtype}{note} | {threads} | {name} | {tokens / middle:.1f} "
               f"[{tokens / max(seconds):.1f}-{tokens / min(seconds):.1f}] | {flops:.0f} ({flops / peak:.2f}) | "
               f"{read:.1f} ({read / bandwidth:.2f}) |", flush=True)
@@ -110,28 +117,33 @@ class Report:
     def whole_model(self):
         config = self.config(num_hidden_layers=self.args.layers)
         self.heading(f"The whole model, {self.args.layers} layers")
-        for dtype in self.args.dtype:
-            artifact = self.compile(self.checkpoint(config), "--dtype", dtype)
-            for what, threads, (_, read) in self.bench(artifact, config, dtype, PREFILLS, 32, self.args.repetitions):
+        for dtype, note, flags in self.forms():
+            artifact = self.compile(self.checkpoint(config), *flags)
+            rows = self.bench(artifact, config, dtype, PREFILLS, 32, self.args.repetitions, note)
+            for what, threads, (_, read) in rows:
                 if what == "decode":
-                    self.bounds.append((f"decode, {dtype}, {threads} threads, of reading", read, ">=", DECODE_OF_READ))
+                    self.bounds.append(
+                        (f"decode, {dtype}{note}, {threads} threads, of reading", read, ">=", DECODE_OF_READ))
 
     def experts_alone(self):
         config = self.layer()
         _, expert, _ = parameters(config)
         self.heading("The expert matrices of one layer alone", "tokens")
-        for dtype in self.args.dtype:
+        for dtype, note, flags in self.forms():
             source = self.folder / "experts.mlir"
             source.write_text(experts.module(config, dtype))
-            artifact = self.compile(source, "--params", self.checkpoint(config), "--max-step-tokens", max(PREFILLS))
+            # The module says what its weights are.
+            artifact = self.compile(source, "--params", self.checkpoint(config), "--max-step-tokens", max(PREFILLS),
+                                    *flags[2:])
             for threads in THREADS:
                 for tokens in PREFILLS:
                     seconds, touched = experts.measure(
                         self.build, artifact, config, tokens, threads, self.args.repetitions)
                     flops, _ = self.row(dtype, threads, tokens, tokens, seconds,
-                                        2 * tokens * config["num_experts_per_tok"] * expert, touched * expert)
-                self.bounds.append((f"expert matrices, {tokens} tokens, {dtype}, {threads} threads, of multiply-adds",
-                                    flops, ">=", EXPERTS_OF_FMA))
+                                        2 * tokens * config["num_experts_per_tok"] * expert, touched * expert, note)
+                self.bounds.append(
+                    (f"expert matrices, {tokens} tokens, {dtype}{note}, {threads} threads, of multiply-adds",
+                     flops, ">=", EXPERTS_OF_FMA))
 
     def layer(self):
         """One layer; the vocabulary is so small that nothing else counts."""
@@ -140,11 +152,11 @@ class Report:
     def one_layer(self):
         config = self.layer()
         self.heading("One layer, by its kernels and by the generic lowering")
-        for dtype in self.args.dtype:
-            for note, flags, repetitions in (("", [], self.args.repetitions),
-                                             (", generic lowering", ["--fallback"], 1)):
-                artifact = self.compile(self.checkpoint(config), "--dtype", dtype, *flags)
-                list(self.bench(artifact, config, dtype, [32], 0, repetitions, note))
+        for dtype, types, flags in self.forms():
+            for note, more, repetitions in (("", [], self.args.repetitions),
+                                            (", generic lowering", ["--fallback"], 1)):
+                artifact = self.compile(self.checkpoint(config), *flags, *more)
+                list(self.bench(artifact, config, dtype, [32], 0, repetitions, types + note))
 
     def first_token(self):
         """The bundled model, each time in a new process."""

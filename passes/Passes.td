@@ -241,7 +241,7 @@ def NarrowActivationsPass : Pass<"moe-narrow-activations", "::mlir::ModuleOp"> {
   let description = [{
     Does: where the target multiplies pairs of bf16, gives every `moe.grouped_matmul` with bf16 weights an input of bf16. The op that makes
     the value then rounds it itself (once, from f32); a norm that others read in f32 too is computed twice; any other value gets an
-    elementwise op that rounds.
+    elementwise op that rounds. It is part of compilations with `--activations bf16`.
     Requires: `moe.target` on the module.
     Leaves: no product of bf16 weights with f32 rows on such a target; other targets unchanged.
     Rejects: nothing.

@@ -88,9 +88,10 @@ static void buildDispatch(OpPassManager &pm, const PipelineOptions &options) {
   addCleanup(pm);
 }
 
-static void buildExperts(OpPassManager &pm) {
+static void buildExperts(OpPassManager &pm, const PipelineOptions &options) {
   // Element types decide which kernels there can be.
-  pm.addPass(createNarrowActivationsPass());
+  if (options.narrowActivations)
+    pm.addPass(createNarrowActivationsPass());
   pm.addPass(createSelectVariantsPass());
   pm.addPass(createPackWeightsPass());
   pm.addPass(createHoistRecipesPass());
@@ -174,7 +175,7 @@ void moec::buildPhase(Phase phase, OpPassManager &pm,
     buildDispatch(pm, options);
     break;
   case Phase::Experts:
-    buildExperts(pm);
+    buildExperts(pm, options);
     break;
   case Phase::Buffers:
     buildBuffers(pm);

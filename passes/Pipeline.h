@@ -39,6 +39,8 @@ struct PipelineOptions {
   bool fallback = false;
   /// Keep all taps, not only those that every artifact has.
   bool taps = false;
+  /// Round the inputs of bf16 products where the target multiplies bf16 pairs.
+  bool narrowActivations = false;
 };
 
 /// Adds the check of what a phase leaves to the next.

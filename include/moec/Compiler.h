@@ -88,6 +88,10 @@ typedef struct moec_compile_options {
    * it loads; null: it loads none. What a call takes and gives is in the
    * artifact (Function.h). */
   const char *params;
+  /* As --activations of the tool: "f32", or "bf16" to round the inputs of the
+   * products of bf16 weights where a target multiplies pairs of bf16: about
+   * twice as fast there, and less precise. Null: "f32". */
+  const char *activations;
 } moec_compile_options;
 
 /* What a run will need. */

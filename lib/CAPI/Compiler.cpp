@@ -9,6 +9,7 @@
 #include "lib/Runtime/Structs.h"
 
 #include <new>
+#include <string_view>
 
 using namespace moec;
 using Kind = CompileReport::Message::Kind;
@@ -59,6 +60,13 @@ std::string Call::read(CompileOptions &options) const {
     return "params go with a module, and checkpoint is " + options.input;
   if (given.dtype)
     options.import.dtype = given.dtype;
+  if (given.activations) {
+    std::string_view activations = given.activations;
+    if (activations != "f32" && activations != "bf16")
+      return "activations must be f32 or bf16, and is " +
+             std::string(activations);
+    options.narrowActivations = activations == "bf16";
+  }
   if (given.target_count && !given.targets)
     return "targets is null";
   for (size_t i = 0; i < given.target_count; ++i) {

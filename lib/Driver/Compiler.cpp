@@ -113,6 +113,12 @@ private:
     if (!options.compileTo.empty() && to > Phase::Dispatch && specs.size() > 1)
       return error("[MOE0206] --compile-to " + options.compileTo +
                    " writes one module, of one --target");
+    if (options.narrowActivations &&
+        llvm::none_of(specs, [](auto &spec) { return spec.bf16Dot; }))
+      messages.add(CompileReport::Message::Kind::Warning,
+                   "[MOE0210] --activations bf16 changes nothing: target " +
+                       specs.front().name +
+                       " does not multiply pairs of bf16, as cpu:znver4 does");
     return true;
   }
 
@@ -186,7 +192,8 @@ private:
         pm.enableTiming();
       if (!options.reproducer.empty())
         pm.enableCrashReproducerGeneration(options.reproducer);
-      buildPhase(info.phase, pm, {options.fallback, options.taps});
+      buildPhase(info.phase, pm,
+                 {options.fallback, options.taps, options.narrowActivations});
       if (failed(pm.run(module))) {
         if (!report.hasErrors())
           error("[MOE7000] phase '" + info.name.str() +

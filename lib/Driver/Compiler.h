@@ -35,6 +35,8 @@ struct CompileOptions {
   std::string dumpPhasesTo;
   /// Where a reproducer is written when a pass fails; empty: none.
   std::string reproducer;
+  /// Round the inputs of bf16 products where the target multiplies bf16 pairs.
+  bool narrowActivations = false;
   /// Every kernel by the generic lowering.
   bool fallback = false;
   /// Export every tap, for `verify`.

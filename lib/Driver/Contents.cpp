@@ -52,6 +52,8 @@ static std::vector<std::string> recordedOptions(const CompileOptions &options) {
   if (!import.archSpec.empty())
     add("--arch-spec",
         std::filesystem::path(import.archSpec).filename().string());
+  if (options.narrowActivations)
+    add("--activations", "bf16");
   if (options.fallback)
     list.push_back("--fallback");
   if (options.taps)

@@ -147,6 +147,15 @@ void driver::addCompileVerb(CLI::App &app, Command &command) {
   verb->add_option("--dump-phases-to", options->dumpPhasesTo,
                    "folder for the module after each phase, LLVM IR and "
                    "assembly");
+  verb->add_option_function<std::string>(
+          "--activations",
+          [options](const std::string &type) {
+            options->narrowActivations = type == "bf16";
+          },
+          "f32 (default): inputs of matrix products stay f32; bf16: those of "
+          "bf16 weights are rounded where the target multiplies pairs of bf16, "
+          "which takes half the time and loses precision")
+      ->check(CLI::IsMember({"f32", "bf16"}));
   verb->add_flag("--fallback", options->fallback,
                  "all kernels by the generic lowering");
   verb->add_flag("--taps", options->taps,

@@ -57,7 +57,8 @@ struct SelectVariants : moec::impl::SelectVariantsPassBase<SelectVariants> {
     getOperation().walk([&](moe::GroupedMatmulOp op) {
       if (op.getVariants())
         return;
-      bool widens = op.getWeightType().isBF16() && !target.getBf16Dot();
+      auto x = cast<ShapedType>(op.getX().getType());
+      bool widens = op.getWeightType().isBF16() && !x.getElementType().isBF16();
       int64_t rows = tileRows(target, widens);
       auto stream = moe::VariantAttr::get(context, kStreamRows, kStreamRows,
                                           kStreamVectors, kPrefetchBytes);

@@ -20,10 +20,10 @@ FIXTURES = SOURCE / "test" / "data" / "fixtures"
 NAMES = sorted(path.parent.name for path in FIXTURES.glob("*/expected.safetensors"))
 # Relative error allowed in f32, where it is not the usual 2e-5.
 TOLERANCES = json.loads((SOURCE / "test" / "data" / "tolerances.json").read_text())
-# Models in whose bf16 code each kind of kernel is that reads bf16 weights: attention with few, many and latent keys, experts
+# Models in whose bf16 code each kind of kernel is that reads rounded rows: attention with few, many and latent keys, experts
 # with and without biases, shared ones, experts that compute nothing, convolutions, a delta rule; odd widths.
-WIDENED = ("deepseek_v3-a", "gpt_oss-a", "lfm2_moe-a", "longcat_flash-a", "mixtral-b", "olmoe-b", "qwen2_moe-a",
-           "qwen3_next-a")
+ROUNDED = ("deepseek_v3-a", "gpt_oss-a", "lfm2_moe-a", "longcat_flash-a", "mixtral-b", "olmoe-b", "qwen2_moe-a",
+           "qwen3_next-a", "moe_plus_plus")
 ARCHITECTURES = SOURCE / "examples" / "architectures"
 EXAMPLE = SOURCE / "examples" / "tiny-qwen3-moe"
 sys.path.insert(0, str(SOURCE / "python"))
@@ -80,14 +80,13 @@ def write_safetensors(path, tensors):
 
 
 def targets(name, dtype):
-    """What a model's code is tested for. Baseline code runs everywhere. Code with 512 bits runs with its instructions
-    replaced, so that it is tested on every machine: with products of bf16 pairs, and with bf16 weights that are
-    widened, which in f32 is the same code. `native` is what this machine has beyond the baseline."""
-    found = ["cpu", "cpu:znver4+emulate"]
-    if dtype == "bf16" and name in WIDENED:
-        found.append("cpu:skylake-avx512+emulate")
+    """What a model's code is tested for, words of --target and after it. Baseline code runs everywhere. Code with 512
+    bits runs with its instructions replaced, so that it is tested on every machine, also with products of bf16 pairs.
+    `native` is what this machine has beyond the baseline."""
     info = pathlib.Path("/proc/cpuinfo")
-    return found + ["cpu:native"] * (info.exists() and "avx512f" in info.read_text())
+    wide = ["cpu:znver4+emulate"] + ["cpu:native"] * (info.exists() and "avx512f" in info.read_text())
+    rounded = [f"{target} --activations bf16" for target in wide if dtype == "bf16" and name in ROUNDED]
+    return ["cpu", *wide, *rounded]
 
 
 def of_models(*dtypes, names=NAMES):

@@ -52,7 +52,7 @@ def compare(artifact, name):
 
 @of_models("f32")
 def test_f32(compiled, name, dtype, target):
-    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target)
+    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", *target.split())
     error, _, same, _ = compare(artifact, name)
     assert same.all()
     assert error <= tolerance(name)
@@ -60,12 +60,13 @@ def test_f32(compiled, name, dtype, target):
 
 @of_models("bf16")
 def test_bf16(compiled, name, dtype, target):
-    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target)
+    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", *target.split())
     original = json.loads((FIXTURES / name / "meta.json").read_text())["bf16_of_the_original"]
     _, error, _, others = compare(artifact, name)
     assert error <= max(2e-2, 1.5 * original["same"])
     for token, (layer, experts) in others.items():
-        assert Router(name, layer).is_tie(token, experts), f"token {token}, layer {layer}"
+        # Where activations are rounded, too, tokens differ before they come to a router.
+        assert "--activations" in target or Router(name, layer).is_tie(token, experts), f"token {token}, layer {layer}"
     assert len(others) <= original["tokens"] - original["tokens_with_same_experts"] + 3
 
 

@@ -44,7 +44,7 @@ def run_step(artifact, folder, side, script=SCRIPT, count=None):
 @pytest.mark.parametrize("side", ["after", "before"])
 @of_models("f32", "bf16", names=["qwen2_moe-a", "olmoe-b", "mixtral-b"])
 def test_step(compiled, tmp_path, name, dtype, target, side):
-    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target, "--max-sequences", "3")
+    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", *target.split(), "--max-sequences", "3")
     done = run_step(artifact, tmp_path, side)
     assert done.returncode == 0, (done.returncode, done.stderr)
 

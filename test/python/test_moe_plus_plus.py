@@ -142,7 +142,7 @@ def checkpoint(directory, changes, tensors):
 
 # Every form in baseline code and generic, the released one also in every other form of the code.
 CASES = [(variant, flags) for variant in VARIANTS for flags in [("--target", "cpu"), ("--fallback",)]]
-CASES += [("released", ("--target", target)) for target in targets("moe_plus_plus", "f32") if target != "cpu"]
+CASES += [("released", ("--target", *target.split())) for target in targets("moe_plus_plus", "f32") if target != "cpu"]
 
 
 @pytest.mark.parametrize("variant, lowering", CASES)
@@ -242,7 +242,7 @@ def test_bf16(compiled, tmp_path, target):
     rng = np.random.default_rng(11)
     tensors = random_tensors(rng, True)
     ids = rng.integers(0, SIZES["vocab_size"], 90, dtype=np.int32)
-    model = moec.Model(compiled(checkpoint(tmp_path, {}, tensors), "--dtype", "bf16", "--target", target))
+    model = moec.Model(compiled(checkpoint(tmp_path, {}, tensors), "--dtype", "bf16", "--target", *target.split()))
     session, oracle = model.session(threads=2), Oracle(narrow(tensors))
     actual, expected = session.step([(0, ids)], rows="all"), oracle.logits(ids)
     same = np.ones(90, bool)

@@ -13,7 +13,7 @@ def same(a, b):
 
 @of_models("f32", "bf16")
 def test_one_step_token_by_token_and_ragged(compiled, name, dtype, target):
-    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", target)
+    artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", *target.split())
     ids, others = read_safetensors(FIXTURES / name / "expected.safetensors")["input_ids"]
     model = moec.Model(artifact)
     reference = None

@@ -76,6 +76,9 @@ int main(int argc, char **argv) {
   options.params = "params.safetensors";
   report("params", &options);
   options.params = NULL;
+  options.activations = "f16";
+  report("activations", &options);
+  options.activations = NULL;
   options.output = NULL;
   report("output", &options);
   options.struct_size = 1;
