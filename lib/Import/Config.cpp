@@ -157,6 +157,10 @@ std::optional<std::string> Config::fillIn(std::string path, const Key &key,
   return path;
 }
 
+static bool isGiven(const Json *value, const Key &key) {
+  return value && (key.isNullable || !value->is_null());
+}
+
 /// What a place with parts in braces says goes before what the others say.
 std::optional<Config::Found> Config::findByLayer(const Key &key,
                                                  Evaluator &evaluator) {
@@ -167,7 +171,7 @@ std::optional<Config::Found> Config::findByLayer(const Key &key,
     if (!filled)
       return std::nullopt;
     const Json *value = filled->empty() ? nullptr : at(document, *filled);
-    if (value && !value->is_null())
+    if (isGiven(value, key))
       return Found{value, *filled};
   }
   return find(key);
@@ -177,7 +181,7 @@ std::optional<Config::Found> Config::find(const Key &key) {
   Found found{nullptr, ""};
   for (const std::string &path : key.from) {
     const Json *value = isFilledIn(path) ? nullptr : at(document, path);
-    if (!value || value->is_null())
+    if (!isGiven(value, key))
       continue;
     if (found.value && *found.value != *value)
       return diagnostics.error(
@@ -229,6 +233,8 @@ bool Config::isWithin(const Key &key, const std::string &what, double number) {
 }
 
 std::optional<Datum> Config::read(const Key &key, const Found &found) {
+  if (found.value->is_null())
+    return Null();
   auto value = convert(*found.value, key.types);
   if (!value)
     return diagnostics.error(code::illTypedKey,

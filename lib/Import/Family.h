@@ -37,6 +37,7 @@ struct Key {
   /// the program says that it is, and may depend on the layer.
   std::vector<std::string> from;
   bool isOptional = false; ///< May be missing; the value is null then.
+  bool isNullable = false; ///< A null is the value null, not the default.
   std::optional<Expression> fallback;
   /// The supported values, or members of a list; empty: all.
   std::vector<Json> only;

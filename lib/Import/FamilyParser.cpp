@@ -226,8 +226,8 @@ static bool addTypes(const Json &name, std::vector<KeyType> &types) {
 bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
   std::string where = "key '" + name + "'";
   if (!checkFields(json, where,
-                   {"type", "from", "optional", "default", "only", "min", "max",
-                    "length"}))
+                   {"type", "from", "optional", "nullable", "default", "only",
+                    "min", "max", "length"}))
     return false;
   out.name = name;
   const Json *type = field(json, "type");
@@ -265,12 +265,15 @@ bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
 
 bool FamilyParser::bounds(const std::string &where, const Json &json,
                           Key &out) {
-  if (const Json *optional = field(json, "optional")) {
-    if (!optional->is_boolean()) {
-      fail(where + ": 'optional' must be a boolean, got " + toText(*optional));
+  for (auto [name, flag] : {std::pair("optional", &out.isOptional),
+                            {"nullable", &out.isNullable}}) {
+    const Json *value = field(json, name);
+    if (value && !value->is_boolean()) {
+      fail(where + ": '" + name + "' must be a boolean, got " + toText(*value));
       return false;
     }
-    out.isOptional = optional->get<bool>();
+    if (value)
+      *flag = value->get<bool>();
   }
   if (const Json *only = field(json, "only")) {
     if (!only->is_array() || only->empty()) {

@@ -288,7 +288,9 @@ void Recipes::checkUnused(const std::vector<std::string> &ignored) {
   };
   unsigned unexpected = 0;
   for (const auto &[index, tensor] : llvm::enumerate(checkpoint.tensors())) {
-    if (used[index] || llvm::any_of(ignored, [&](const std::string &pattern) {
+    // A shared expert of width 0, for example, is saved, and computes nothing.
+    if (used[index] || llvm::is_contained(tensor.shape(), 0) ||
+        llvm::any_of(ignored, [&](const std::string &pattern) {
           return matches(pattern, tensor.name());
         }))
       continue;

@@ -133,6 +133,7 @@ TEST(FamilyTest, RefusesBadFiles) {
       {"/keys/a", "{\"type\": \"int\", \"only\": []}", "'only'"},
       {"/keys/a", "{\"type\": \"int\", \"min\": \"0\"}", "'min'"},
       {"/keys/a", "{\"type\": \"int\", \"optional\": 1}", "'optional'"},
+      {"/keys/a", "{\"type\": \"int\", \"nullable\": 1}", "'nullable'"},
       {"/keys/a", "{\"type\": \"ints\", \"length\": \"1 +\"}", "'length'"},
       {"/nested", "1", "'nested' must be the name of an object"},
       {"/define", "[]", "'define' must be an object"},
