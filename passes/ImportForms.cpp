@@ -144,18 +144,9 @@ Value moec::cloneBody(OpBuilder &builder, Location loc, Block &body,
 moec::moe::GroupedMatmulOp moec::createProduct(OpBuilder &builder, Location loc,
                                                Value x, Value bank, Value init,
                                                RowGroups groups) {
-  auto product = moe::GroupedMatmulOp::create(
-      builder, loc, init.getType(), x, bank, groups.offsets, groups.active,
-      groups.gather, /*extras=*/ValueRange(), /*group_extras=*/ValueRange(),
-      init, /*variants=*/nullptr);
-  OpBuilder::InsertionGuard guard(builder);
-  Block *body = builder.createBlock(&product.getEpilogue());
-  Value value = body->addArgument(builder.getF32Type(), loc);
-  Type element = getElementTypeOrSelf(init);
-  if (element != value.getType())
-    value = arith::TruncFOp::create(builder, loc, element, value);
-  moe::YieldOp::create(builder, loc, value);
-  return product;
+  return moe::GroupedMatmulOp::create(builder, loc, x, bank, groups.offsets,
+                                      groups.active, groups.gather, init,
+                                      /*side_by_side=*/false);
 }
 
 moec::moe::PlanOp moec::createPlan(OpBuilder &builder, Location loc, Value ids,

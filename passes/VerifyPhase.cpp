@@ -40,6 +40,9 @@ static std::string checkImportForm(Operation *op) {
     return whyNotProduct(product).str();
   if (auto generic = dyn_cast<linalg::GenericOp>(op))
     return whyNotImported(generic).str();
+  if (auto product = dyn_cast<GroupedMatmulOp>(op);
+      product && !product.getSideBySide())
+    return "experts are not dispatched yet";
   if (op->hasTrait<OpTrait::ConstantLike>() &&
       isa<ShapedType>(op->getResult(0).getType()))
     return "weights are not literals in the IR, but recipes";
@@ -104,6 +107,7 @@ static constexpr StringLiteral kImportOps[] = {"func",
                                                "moe.shared",
                                                "moe.iterate",
                                                "moe.recurse",
+                                               "moe.grouped_matmul",
                                                "moe.yield",
                                                "moe.tap"};
 
@@ -124,6 +128,7 @@ static constexpr StringLiteral kGatingOps[] = {"func",
                                                "moe.experts",
                                                "moe.shared",
                                                "moe.recurse",
+                                               "moe.grouped_matmul",
                                                "moe.yield",
                                                "moe.tap"};
 

@@ -6,6 +6,7 @@
 
 #include "dialects/Moe/Moe.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -119,23 +120,38 @@ static ShapedType matrixType(Type type, bool grouped) {
                                shaped.getElementType());
 }
 
-static bool isGrouped(GroupedMatmulOp op) { return bool(op.getOffsets()); }
+void GroupedMatmulOp::build(OpBuilder &builder, OperationState &state, Value x,
+                            Value bank, Value offsets, Value active,
+                            Value gather, Value init, bool sideBySide) {
+  build(builder, state, init.getType(), x, bank, offsets, active, gather,
+        /*extras=*/ValueRange(), /*group_extras=*/ValueRange(), init,
+        /*variants=*/nullptr, sideBySide);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = builder.createBlock(state.regions.front().get());
+  Value value = body->addArgument(builder.getF32Type(), state.location);
+  Type element = getElementTypeOrSelf(init);
+  if (element != value.getType())
+    value = arith::TruncFOp::create(builder, state.location, element, value);
+  YieldOp::create(builder, state.location, value);
+}
 
 bool GroupedMatmulOp::isPacked() {
   Type type = getBanks().front().getType();
-  return matrixType(type, isGrouped(*this)).getRank() > 2;
+  return matrixType(type, isGrouped()).getRank() > 2;
 }
 
 int64_t GroupedMatmulOp::getN() {
-  return cast<ShapedType>(getOuts().front().getType()).getDimSize(1);
+  int64_t columns = cast<ShapedType>(getOuts().front().getType()).getDimSize(1);
+  return getSideBySide() ? columns / getGroups() : columns;
 }
 
 int64_t GroupedMatmulOp::getK() {
-  return cast<ShapedType>(getX().getType()).getDimSize(1);
+  int64_t columns = cast<ShapedType>(getX().getType()).getDimSize(1);
+  return getSideBySide() ? columns / getGroups() : columns;
 }
 
 Type GroupedMatmulOp::getWeightType() {
-  return matrixType(getBanks().front().getType(), isGrouped(*this))
+  return matrixType(getBanks().front().getType(), isGrouped())
       .getElementType();
 }
 
@@ -143,7 +159,7 @@ int64_t GroupedMatmulOp::getGroups() {
   Type type = getBanks().front().getType();
   if (auto bank = dyn_cast<BankType>(type))
     return bank.getExperts();
-  return isGrouped(*this) ? cast<ShapedType>(type).getDimSize(0) : 1;
+  return isGrouped() ? cast<ShapedType>(type).getDimSize(0) : 1;
 }
 
 #define GET_OP_CLASSES

@@ -311,6 +311,9 @@ def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
     epilogue(acc_0, (acc_1), extras...)`. Without `offsets` there is one group of all rows; without `gather`, x[r].
     Accumulation is in f32, along K in ascending order from zero, whatever the number of rows.
 
+    With `side_by_side`, groups are of columns instead: all rows of x [R, E * K] have E parts of K elements, part e is multiplied with
+    `bank_b[e]`, and gives part e of the output [R, E * N]. There are then neither offsets nor extras.
+
     ins: `x` [R, K]. banks: [N, K] tensors, banks of these, or their packed forms (see `moe.pack`).
     `extras` are further inputs of the epilogue, by shape: [R, N] one value each, [R, 1] one for a row, [N] one for a column.
     `group_extras` are banks of vectors [N], of which a row's group gives one value for a column (the biases of experts).
@@ -324,7 +327,7 @@ def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
                        Optional<Moe_Shaped>:$offsets, Optional<Moe_Shaped>:$active,
                        Optional<Moe_Shaped>:$gather, Variadic<Moe_Shaped>:$extras,
                        Variadic<Moe_Weights>:$group_extras, Variadic<Moe_Shaped>:$outs,
-                       OptionalAttr<Moe_VariantsAttr>:$variants);
+                       OptionalAttr<Moe_VariantsAttr>:$variants, UnitAttr:$side_by_side);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     attr-dict `ins` `(` $x `:` type($x) `)` `banks` `(` $banks `:` type($banks) `)`
@@ -335,11 +338,17 @@ def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
     (`group_extras` `(` $group_extras^ `:` type($group_extras) `)`)?
     `outs` `(` $outs `:` type($outs) `)` $epilogue (`->` type($results)^)?
   }];
+  let builders = [
+    /// An epilogue that only rounds to the element type of `init`.
+    OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$bank, "::mlir::Value":$offsets, "::mlir::Value":$active,
+                   "::mlir::Value":$gather, "::mlir::Value":$init, "bool":$sideBySide)>];
   let extraClassDeclaration = baseDeclaration # [{
-    /// Rows of the banks' matrices: the columns of the output.
+    /// Rows of a group's matrix: the columns of the output, or of a part of it.
     int64_t getN();
     /// Length of the reduction.
     int64_t getK();
+    /// Whether the banks have a matrix for each group.
+    bool isGrouped() { return getOffsets() || getSideBySide(); }
     /// Element type of the banks.
     ::mlir::Type getWeightType();
     /// Groups: the experts of a bank, 1 for a plain matrix.

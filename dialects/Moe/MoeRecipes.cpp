@@ -137,6 +137,19 @@ LogicalResult SliceOp::verify() {
   return success();
 }
 
+LogicalResult SplitOp::verify() {
+  auto from = cast<RankedTensorType>(getInput().getType());
+  BankType to = getType();
+  SmallVector<int64_t> rows(to.getMember().getShape());
+  if (!rows.empty())
+    rows.front() *= to.getExperts();
+  if (from.getRank() < 1 || from.getShape() != ArrayRef(rows) ||
+      from.getElementType() != to.getMember().getElementType())
+    return emitOpError("input ")
+           << from << " does not hold the rows of " << to;
+  return success();
+}
+
 Type PackOp::packedType(Type type) {
   if (auto bank = dyn_cast<BankType>(type))
     return BankType::get(bank.getContext(), bank.getExperts(),

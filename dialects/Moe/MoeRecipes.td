@@ -104,6 +104,17 @@ def Moe_SliceOp : Moe_RecipeOp<"slice"> {
   let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
 }
 
+def Moe_SplitOp : Moe_RecipeOp<"split"> {
+  let summary = "a matrix as a bank of the matrices that lie in it one below the other";
+  let description = [{
+    Member e has the rows from `e * N` to `(e + 1) * N`. So the matrix of all heads becomes one for each head.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input);
+  let results = (outs Moe_BankType:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+}
+
 def Moe_PackOp : Moe_RecipeOp<"pack"> {
   let summary = "lay a matrix [N, K] out in column panels for register tiles";
   let description = [{

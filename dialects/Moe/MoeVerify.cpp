@@ -368,6 +368,26 @@ static ArrayRef<int64_t> groupShape(Value bank, bool grouped) {
   return grouped && !shape.empty() ? shape.drop_front() : shape;
 }
 
+/// Groups of columns, which no row tells apart.
+static LogicalResult verifySideBySide(GroupedMatmulOp op) {
+  if (op.getOffsets() || !op.getExtras().empty() ||
+      !op.getGroupExtras().empty())
+    return op.emitOpError("has neither offsets nor extras where its groups are "
+                          "side by side");
+  for (Value bank : op.getBanks())
+    if (!isa<BankType, MemRefType>(bank.getType()))
+      return op.emitOpError("needs a bank where its groups are side by side, "
+                            "got ")
+             << bank.getType();
+  int64_t groups = op.getGroups();
+  for (Value rows : {op.getX(), op.getOuts()[0]})
+    if (int64_t width = cast<ShapedType>(rows.getType()).getDimSize(1);
+        width % groups)
+      return op.emitOpError("rows of ")
+             << width << " columns are not " << groups << " parts side by side";
+  return success();
+}
+
 LogicalResult GroupedMatmulOp::verify() {
   if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
     return failure();
@@ -380,15 +400,16 @@ LogicalResult GroupedMatmulOp::verify() {
     return emitOpError("offsets and active need each other");
   if (getGather() && !getOffsets())
     return emitOpError("gather needs offsets");
-  if (isa<BankType>(getBanks()[0].getType()) && !getOffsets())
+  if (isa<BankType>(getBanks()[0].getType()) && !isGrouped())
     return emitOpError("a bank of experts needs offsets");
   if (failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
       failed(verifyShape(*this, getOuts()[0], "output", {kAny, kAny})))
     return failure();
+  if (getSideBySide() && failed(verifySideBySide(*this)))
+    return failure();
   for (Value bank : getBanks())
-    if (failed(verifyMatrix(*this, "bank", bank,
-                            groupShape(bank, bool(getOffsets())), getN(),
-                            getK())))
+    if (failed(verifyMatrix(*this, "bank", bank, groupShape(bank, isGrouped()),
+                            getN(), getK())))
       return failure();
   for (Value extra : getExtras()) {
     auto type = cast<ShapedType>(extra.getType());

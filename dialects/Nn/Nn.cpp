@@ -46,11 +46,14 @@ void NnDialect::initialize() {
 LogicalResult StateType::verify(function_ref<InFlightDiagnostic()> emitError,
                                 int64_t heads, int64_t key, int64_t value,
                                 Type element, int64_t sequences,
-                                int64_t positions) {
+                                int64_t positions, bool prefix) {
   if (heads < 1 || key < 1 || value < 1 || sequences < 1 || positions < 1)
     return emitError() << "all sizes of a state must be at least 1";
   if (!element.isF32() && !element.isBF16())
     return emitError() << "a state holds f32 or bf16, got " << element;
+  if (prefix && value >= key)
+    return emitError() << "values that are a prefix of keys must be shorter, got "
+                       << value << " of " << key << " elements";
   return success();
 }
 
@@ -62,14 +65,14 @@ int64_t StateType::getBlocks() const {
   return getSequences() * blocksOfContext(*this);
 }
 
-MemRefType StateType::getKeyPoolType() const {
-  return MemRefType::get({getBlocks(), getHeads(), getKey(), blockPositions},
-                         getElement());
-}
-
-MemRefType StateType::getValuePoolType() const {
-  return MemRefType::get({getBlocks(), getHeads(), blockPositions, getValue()},
-                         getElement());
+SmallVector<MemRefType> StateType::getPoolTypes() const {
+  auto pool = [&](int64_t rows, int64_t columns) {
+    return MemRefType::get({getBlocks(), getHeads(), rows, columns},
+                           getElement());
+  };
+  if (getPrefix())
+    return {pool(blockPositions, getKey())};
+  return {pool(getKey(), blockPositions), pool(blockPositions, getValue())};
 }
 
 MemRefType StateType::getTableType() const {
@@ -77,16 +80,16 @@ MemRefType StateType::getTableType() const {
                          IntegerType::get(getContext(), 32));
 }
 
-/// One state, or the three buffers that it is resolved to.
+/// One state, or the buffers that it is resolved to.
 static LogicalResult verifyState(Operation *op, OperandRange state) {
   if (state.size() == 1 && isa<StateType>(state[0].getType()))
     return success();
-  if (state.size() == 3 && llvm::all_of(state.getTypes(), [](Type type) {
-        return isa<MemRefType>(type);
-      }))
+  if ((state.size() == 2 || state.size() == 3) &&
+      llvm::all_of(state.getTypes(),
+                   [](Type type) { return isa<MemRefType>(type); }))
     return success();
   return op->emitOpError("expects one !nn.state, or a key pool, a value pool "
-                         "and a block table");
+                         "and a block table, or a pool of both and the table");
 }
 
 LogicalResult
@@ -300,8 +303,9 @@ LogicalResult AppendOp::verify() {
   auto state = dyn_cast<StateType>(getState()[0].getType());
   if (!state)
     return success();
+  int64_t key = state.getKey() - (state.getPrefix() ? state.getValue() : 0);
   if (failed(verifyShape(*this, getKeys(), "keys",
-                         {kAny, state.getHeads() * state.getKey()})))
+                         {kAny, state.getHeads() * key})))
     return failure();
   return verifyShape(*this, getValues(), "values",
                      {kAny, state.getHeads() * state.getValue()});

@@ -32,17 +32,22 @@ def Nn_StateType : TypeDef<Nn_Dialect, "State"> {
     32; a table, which belongs to the session, maps the blocks of each slot to storage. A block of keys is
     [heads, key, 32] (a panel, as a matrix product wants it), one of values [heads, 32, value]. A state is a
     reference: ops on it have memory effects, and nothing copies it.
+
+    With `prefix = true`, the value of a head are the first `value` elements of its key, and are stored once: a block is [heads, 32, key].
+    So attention over a latent has its state: one head, whose key is the latent and the part of the key that all heads share.
   }];
   let parameters = (ins "int64_t":$heads, "int64_t":$key, "int64_t":$value,
-                        "::mlir::Type":$element, "int64_t":$sequences, "int64_t":$positions);
+                        "::mlir::Type":$element, "int64_t":$sequences, "int64_t":$positions,
+                        DefaultValuedParameter<"bool", "false">:$prefix);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     static constexpr int64_t blockPositions = 32;
     /// Blocks of the pool: enough for every sequence at full length.
     int64_t getBlocks() const;
-    ::mlir::MemRefType getKeyPoolType() const;   // [blocks, heads, key, 32]
-    ::mlir::MemRefType getValuePoolType() const; // [blocks, heads, 32, value]
+    /// [blocks, heads, key, 32] of keys and [blocks, heads, 32, value] of values;
+    /// or, where these are a prefix, [blocks, heads, 32, key] alone.
+    ::llvm::SmallVector<::mlir::MemRefType> getPoolTypes() const;
     ::mlir::MemRefType getTableType() const;     // i32 [sequences, blocks of the context]
   }];
 }
@@ -67,7 +72,7 @@ class Nn_Op<string mnemonic, list<Trait> traits = []>
     : Op<Nn_Dialect, mnemonic, traits>;
 
 def Nn_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef]>;
-/// One `!nn.state`; or, once it is resolved, its key pool, value pool and table.
+/// One `!nn.state`; or, once it is resolved, its pools and the table.
 def Nn_StateOperand : AnyTypeOf<[Nn_StateType, AnyStridedMemRef]>;
 /// One `!nn.recurrent`; or, once it is resolved, its pool.
 def Nn_RecurrentOperand : AnyTypeOf<[Nn_RecurrentType, AnyStridedMemRef]>;
@@ -195,6 +200,8 @@ def Nn_AppendOp : Nn_Op<"append", [
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "store the keys and values of the tokens of a step";
   let description = [{
+    Where values are a prefix of keys, `keys` are what follows it: [T, heads * (key - value)].
+
     ins: `keys` [T, heads * key], `values` [T, heads * value], `positions` i32 [T], `token_slots` i32 [T]; writes the state.
   }];
   let arguments = (ins Nn_Shaped:$keys, Nn_Shaped:$values, Nn_Shaped:$positions,

@@ -201,12 +201,14 @@ std::optional<Datum> ModuleBuilder::rotate(Arguments arguments) {
 }
 
 /// A state of its own for an attention of this layer.
-mlir::Value ModuleBuilder::state(int64_t heads, int64_t key, int64_t value) {
-  auto type = nn::StateType::get(&context, heads, key, value, weightElement,
-                                 summary.maxSequences, summary.maxContext);
-  summary.stateBytes += type.getBlocks() * nn::StateType::blockPositions *
-                        heads * (key + value) *
-                        weightElement.getIntOrFloatBitWidth() / 8;
+mlir::Value ModuleBuilder::state(int64_t heads, int64_t key, int64_t value,
+                                 bool prefix) {
+  auto type =
+      nn::StateType::get(&context, heads, key, value, weightElement,
+                         summary.maxSequences, summary.maxContext, prefix);
+  for (MemRefType pool : type.getPoolTypes())
+    summary.stateBytes +=
+        pool.getNumElements() * pool.getElementTypeBitWidth() / 8;
   LayerArgument argument{ArgumentKind::State, "", numStates++, type};
   attentionStates[*currentLayer].push_back(argument);
   return layerArgument(frame(), argument);
@@ -241,6 +243,39 @@ std::optional<mlir::Value> ModuleBuilder::sharedState(CallArguments &a,
     return a.fail("reads the keys and values of layer " +
                   std::to_string(layer) + ", which has several attentions");
   return layerArgument(frame(), found->second.front());
+}
+
+/// Stores keys and values to a state of their own, or gives that of the first
+/// recursion where it serves all.
+std::optional<mlir::Value> ModuleBuilder::store(const RowsRef &keys,
+                                                const RowsRef &values,
+                                                Stored stored) {
+  if (recursions && recursions->sharesFirst && recursions->number > 0)
+    return firstState();
+  mlir::Value where = places();
+  auto keyRows = emit(keys), valueRows = emit(values);
+  if (!keyRows || !valueRows)
+    return std::nullopt;
+  mlir::Value to =
+      state(stored.heads, stored.key, stored.value, stored.prefix);
+  nn::AppendOp::create(builder, loc(), *keyRows, *valueRows, where,
+                       frame().tokenSlots, ValueRange{to});
+  return to;
+}
+
+/// The attention of the tokens over what a state holds.
+mlir::Value ModuleBuilder::attend(mlir::Value q, mlir::Value state,
+                                  mlir::Value sinks, Attending how) {
+  auto type = cast<nn::StateType>(state.getType());
+  ++frame().attentions;
+  if (frame().summary)
+    frame().summary->window = how.window;
+  mlir::Value where = places(), empty = emptyRows(how.heads * type.getValue());
+  auto attention = nn::AttentionOp::create(
+      builder, loc(), TypeRange{empty.getType()}, q, where, frame().tokenSlots,
+      ValueRange{state}, sinks, ValueRange{empty}, how.heads, type.getHeads(),
+      APFloat(how.scale), how.window, how.chunk, APFloat(how.softcap));
+  return attention->getResult(0);
 }
 
 std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
@@ -283,25 +318,17 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
   if (!qRows)
     return std::nullopt;
   int64_t key = q->width / heads;
-  Frame &f = frame();
-  mlir::Value keysAndValues, stored = places();
-  if (recursions && recursions->sharesFirst && recursions->number > 0) {
-    keysAndValues = firstState();
-  } else if (layer) {
-    auto shared = sharedState(a, *layer);
-    if (!shared)
-      return std::nullopt;
-    keysAndValues = *shared;
-  } else {
-    auto kRows = emit(k), vRows = emit(v);
-    if (!kRows || !vRows)
-      return std::nullopt;
-    keysAndValues = state(kvHeads, key, v->width / kvHeads);
-    nn::AppendOp::create(builder, loc(), *kRows, *vRows, stored, f.tokenSlots,
-                         ValueRange{keysAndValues});
-  }
-  ++f.attentions;
-  auto type = cast<nn::StateType>(keysAndValues.getType());
+  std::optional<mlir::Value> keysAndValues;
+  bool fromFirst =
+      recursions && recursions->sharesFirst && recursions->number > 0;
+  if (layer && !fromFirst)
+    keysAndValues = sharedState(a, *layer);
+  else
+    keysAndValues =
+        store(k, v, {kvHeads, key, v ? v->width / kvHeads : 0, false});
+  if (!keysAndValues)
+    return std::nullopt;
+  auto type = cast<nn::StateType>(keysAndValues->getType());
   if (type.getHeads() != kvHeads || type.getKey() != key)
     return a.fail("reads " + std::to_string(type.getHeads()) + " heads of " +
                   std::to_string(type.getKey()) +
@@ -314,13 +341,8 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
       return std::nullopt;
     sinkValues = *found;
   }
-  if (f.summary)
-    f.summary->window = window;
-  mlir::Value empty = emptyRows(heads * type.getValue());
   double byDefault = 1.0 / std::sqrt(static_cast<double>(key));
-  auto attention = nn::AttentionOp::create(
-      builder, loc(), TypeRange{empty.getType()}, *qRows, stored, f.tokenSlots,
-      ValueRange{keysAndValues}, sinkValues, ValueRange{empty}, heads, kvHeads,
-      APFloat(scale.value_or(byDefault)), window, chunk, APFloat(softcap));
-  return leaf(attention->getResult(0));
+  return leaf(attend(
+      *qRows, *keysAndValues, sinkValues,
+      {heads, scale.value_or(byDefault), window, chunk, softcap}));
 }

@@ -67,10 +67,9 @@ std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
   return full.replace(at, mark.size(), std::to_string(*currentLayer));
 }
 
-std::optional<WeightRef> ModuleBuilder::define(const StoredTensor &tensor,
-                                               ArrayRef<int64_t> shape,
-                                               Type element,
-                                               const std::string &role) {
+std::optional<WeightRequest>
+ModuleBuilder::request(const StoredTensor &tensor, ArrayRef<int64_t> shape,
+                       Type element, const std::string &role) {
   constexpr int64_t maxSize = int64_t(1) << 31;
   for (int64_t size : shape)
     if (size < 1 || size > maxSize)
@@ -102,14 +101,17 @@ std::optional<WeightRef> ModuleBuilder::define(const StoredTensor &tensor,
   std::string why = request.whyNotShape();
   if (!why.empty())
     return evaluator.fail("the tensor '" + *name + "': " + why);
-  return recipes->define(request);
+  return request;
 }
 
 std::optional<mlir::Value> ModuleBuilder::weight(const StoredTensor &tensor,
                                                  ArrayRef<int64_t> shape,
                                                  Type element,
                                                  const std::string &role) {
-  auto ref = define(tensor, shape, element, role);
+  auto wanted = request(tensor, shape, element, role);
+  if (!wanted)
+    return std::nullopt;
+  auto ref = recipes->define(*wanted);
   if (!ref)
     return std::nullopt;
   Frame &top = frame();

@@ -144,6 +144,7 @@ private:
   std::optional<Datum> ropeTable(Arguments arguments);
   std::optional<Datum> rotate(Arguments arguments);
   std::optional<Datum> attention(Arguments arguments);
+  std::optional<Datum> latentAttention(Arguments arguments);
   std::optional<Datum> shortConv(Arguments arguments);
   std::optional<Datum> gatedDelta(Arguments arguments);
   std::optional<Datum> route(Arguments arguments);
@@ -184,9 +185,10 @@ private:
   std::optional<mlir::Value> emit(const RowsRef &rows);
   Datum leaf(mlir::Value tensor);
   std::optional<std::string> tensorName(const std::string &name);
-  std::optional<WeightRef> define(const StoredTensor &tensor,
-                                  llvm::ArrayRef<int64_t> shape,
-                                  mlir::Type element, const std::string &role);
+  std::optional<WeightRequest> request(const StoredTensor &tensor,
+                                       llvm::ArrayRef<int64_t> shape,
+                                       mlir::Type element,
+                                       const std::string &role);
   std::optional<mlir::Value> weight(const StoredTensor &tensor,
                                     llvm::ArrayRef<int64_t> shape,
                                     mlir::Type element,
@@ -203,7 +205,27 @@ private:
   /// seq_offsets and slots of a layer.
   std::pair<mlir::Value, mlir::Value> sequences();
   mlir::Value recurrentState(int64_t rows, int64_t columns);
-  mlir::Value state(int64_t heads, int64_t key, int64_t value);
+  mlir::Value state(int64_t heads, int64_t key, int64_t value, bool prefix);
+  /// Where keys and values of these rows are stored.
+  struct Stored {
+    int64_t heads, key, value;
+    bool prefix; ///< `keys` are what follows the values.
+  };
+  std::optional<mlir::Value> store(const RowsRef &keys, const RowsRef &values,
+                                   Stored stored);
+  struct Attending {
+    int64_t heads;
+    double scale;
+    int64_t window = 0, chunk = 0;
+    double softcap = 0;
+  };
+  mlir::Value attend(mlir::Value q, mlir::Value state, mlir::Value sinks,
+                     Attending how);
+  struct Latent;
+  std::optional<Datum> attendExpanded(const Latent &latent);
+  std::optional<Datum> attendAbsorbed(const Latent &latent);
+  std::optional<mlir::Value> byHead(const Latent &latent, mlir::Value rows,
+                                    const HeadRows &part);
   std::optional<mlir::Value> sharedState(CallArguments &arguments,
                                          int64_t layer);
   mlir::Value firstState();

@@ -39,6 +39,7 @@ ModuleBuilder::builtins() {
       {"rope_table", &ModuleBuilder::ropeTable},
       {"rotate", &ModuleBuilder::rotate},
       {"attention", &ModuleBuilder::attention},
+      {"latent_attention", &ModuleBuilder::latentAttention},
       {"short_conv", &ModuleBuilder::shortConv},
       {"gated_delta", &ModuleBuilder::gatedDelta},
       {"route", &ModuleBuilder::route},

@@ -388,25 +388,69 @@ std::optional<WeightRef> Recipes::find(const std::string &name,
   return WeightRef{name, type};
 }
 
+/// The parts of a matrix as a bank of heads.
+static moe::BankType bankOfHeads(const WeightRequest &request,
+                                 const HeadRows &part) {
+  SmallVector<int64_t> member{part.count, request.shape[1]};
+  if (part.transposed)
+    std::swap(member[0], member[1]);
+  return moe::BankType::get(request.element.getContext(), part.heads,
+                            RankedTensorType::get(member, request.element));
+}
+
+Value Recipes::makePart(Value matrix, const HeadRows &part) {
+  auto type = cast<RankedTensorType>(matrix.getType());
+  auto bank = [&](int64_t rows, int64_t columns) {
+    return moe::BankType::get(
+        type.getContext(), part.heads,
+        RankedTensorType::get({rows, columns}, type.getElementType()));
+  };
+  int64_t rows = type.getDimSize(0) / part.heads, columns = type.getDimSize(1);
+  Value heads =
+      moe::SplitOp::create(builder, loc, bank(rows, columns), matrix);
+  Value kept = moe::SliceOp::create(builder, loc, bank(part.count, columns),
+                                    heads, rows, part.first, part.count);
+  if (!part.transposed)
+    return kept;
+  return moe::TransposeOp::create(builder, loc, bank(columns, part.count),
+                                  kept);
+}
+
 std::optional<WeightRef> Recipes::define(const WeightRequest &request) {
+  return define(request, nullptr,
+                {weightName(request), valueType(request, request.shape,
+                                                request.element)});
+}
+
+std::optional<WeightRef> Recipes::define(const WeightRequest &request,
+                                         const HeadRows &part) {
+  std::string name = weightName(request) + ".heads" +
+                     std::to_string(part.first) + "_" +
+                     std::to_string(part.count);
+  return define(request, &part, {name, bankOfHeads(request, part)});
+}
+
+std::optional<WeightRef> Recipes::define(const WeightRequest &request,
+                                         const HeadRows *part,
+                                         WeightRef weight) {
   auto source = checkTensors(request);
   if (!source && ++tensorErrors == maxTensorErrors)
     return std::nullopt;
-  Type type = valueType(request, request.shape, request.element);
-  WeightRef weight{weightName(request), type};
   if (!source)
     return weight;
-  if (find(weight.name, type))
+  if (find(weight.name, weight.type))
     return weight;
   // One tensor may serve with two element types.
   if (defined.count(weight.name)) {
     llvm::raw_string_ostream(weight.name) << '.' << request.element;
-    if (find(weight.name, type))
+    if (find(weight.name, weight.type))
       return weight;
   }
-  moe::DefineOp::create(builder, loc, weight.name, make(request, *source),
-                        request.role);
-  defined[weight.name] = type;
+  Value value = make(request, *source);
+  if (part)
+    value = makePart(value, *part);
+  moe::DefineOp::create(builder, loc, weight.name, value, request.role);
+  defined[weight.name] = weight.type;
   account(weight, request.role);
   return weight;
 }

@@ -49,6 +49,13 @@ struct WeightRequest {
   std::string whyNotShape() const;
 };
 
+/// Of the rows of a matrix, those of each head in a bank with a member for
+/// every head.
+struct HeadRows {
+  int64_t heads, first, count;
+  bool transposed; ///< Each member is.
+};
+
 class Recipes {
 public:
   Recipes(moe::RecipesOp op, const weights::Checkpoint &checkpoint,
@@ -63,6 +70,9 @@ public:
   /// wrong shape is reported, and the weight is described all the same, so
   /// that further ones are found; after many of them nothing is returned.
   std::optional<WeightRef> define(const WeightRequest &request);
+  /// The same, where a bank of parts of that weight is wanted instead.
+  std::optional<WeightRef> define(const WeightRequest &request,
+                                  const HeadRows &part);
 
   /// Cosines and sines for so many positions; equal tables are one weight.
   WeightRef ropeTable(const RopeFrequencies &frequencies, int64_t positions);
@@ -91,6 +101,9 @@ private:
   mlir::Value load(const WeightRequest &request, const std::string &name,
                    llvm::ArrayRef<int64_t> shape, mlir::Type element);
   mlir::Value make(const WeightRequest &request, const Source &source);
+  mlir::Value makePart(mlir::Value matrix, const HeadRows &part);
+  std::optional<WeightRef> define(const WeightRequest &request,
+                                  const HeadRows *part, WeightRef weight);
   std::optional<WeightRef> find(const std::string &name, mlir::Type type) const;
   void account(const WeightRef &weight, const std::string &role);
 

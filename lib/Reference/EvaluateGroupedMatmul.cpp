@@ -39,6 +39,8 @@ public:
   LogicalResult run();
 
 private:
+  LogicalResult runRows();
+  LogicalResult runSideBySide();
   LogicalResult readRows();
   LogicalResult checkExtras();
   LogicalResult runGroup(int64_t group, int64_t begin, int64_t end);
@@ -46,7 +48,11 @@ private:
                                         const std::vector<int64_t> &rows);
   Tensor<Real> extraLanes(const Tensor<Real> &extra, int64_t row);
 
-  int64_t n() const { return out.shape[1]; }
+  int64_t n() { return op.getN(); }
+  /// Where the part of the output that a group makes begins.
+  int64_t firstColumn(int64_t group) {
+    return op.getSideBySide() ? group * n() : 0;
+  }
 
   GroupedMatmulOp op;
   Interpreter<Real> &interpreter;
@@ -169,12 +175,36 @@ LogicalResult GroupedMatmul<Real>::runGroup(int64_t group, int64_t begin,
       return failure();
     const std::vector<Real> &lanes = yielded->front().reals;
     for (int64_t c = 0; c < n(); ++c)
-      out.row(r)[c] = lanes[lanes.size() == 1 ? 0 : c];
+      out.row(r)[firstColumn(group) + c] = lanes[lanes.size() == 1 ? 0 : c];
   }
   return success();
 }
 
-template <typename Real> LogicalResult GroupedMatmul<Real>::run() {
+/// The columns of x that a group takes, where groups are side by side.
+template <typename Real>
+static Tensor<Real> partOf(const Tensor<Real> &x, int64_t first, int64_t size) {
+  Tensor<Real> part = realTensor<Real>({x.rows(), size});
+  for (int64_t r = 0; r < x.rows(); ++r)
+    std::copy_n(x.row(r) + first, size, part.row(r));
+  return part;
+}
+
+template <typename Real> LogicalResult GroupedMatmul<Real>::runSideBySide() {
+  rowOf = countUp(out.rows());
+  TensorRef<Real> whole = x;
+  if (whole->rows() != out.rows())
+    return op->emitOpError("makes ")
+           << out.rows() << " rows of " << whole->rows();
+  int64_t k = op.getK();
+  for (int64_t group = 0; group < int64_t(op.getGroups()); ++group) {
+    x = std::make_shared<Tensor<Real>>(partOf(*whole, group * k, k));
+    if (failed(runGroup(group, 0, out.rows())))
+      return failure();
+  }
+  return success();
+}
+
+template <typename Real> LogicalResult GroupedMatmul<Real>::runRows() {
   if (failed(readRows()) || failed(checkExtras()))
     return failure();
   for (size_t group = 0; group + 1 < offsets.size(); ++group) {
@@ -182,6 +212,12 @@ template <typename Real> LogicalResult GroupedMatmul<Real>::run() {
     if (begin < end && failed(runGroup(group, begin, end)))
       return failure();
   }
+  return success();
+}
+
+template <typename Real> LogicalResult GroupedMatmul<Real>::run() {
+  if (failed(op.getSideBySide() ? runSideBySide() : runRows()))
+    return failure();
   return setResult(op, 0, op.getOuts()[0], std::move(out), frame);
 }
 

@@ -130,6 +130,22 @@ static LogicalResult evaluate(TokenSlotsOp op, Frame<Real> &frame) {
                 frame);
 }
 
+/// Rows whose heads are those of `a` followed by those of `b`.
+template <typename Real>
+static Tensor<Real> joined(const Tensor<Real> &a, const Tensor<Real> &b,
+                           int64_t heads) {
+  Tensor<Real> rows = realTensor<Real>({a.rows(), a.width() + b.width()});
+  for (int64_t r = 0; r < a.rows(); ++r) {
+    Real *to = rows.row(r);
+    for (int64_t head = 0; head < heads; ++head)
+      for (const Tensor<Real> *part : {&a, &b}) {
+        int64_t size = part->width() / heads;
+        to = std::copy_n(part->row(r) + head * size, size, to);
+      }
+  }
+  return rows;
+}
+
 template <typename Real>
 static LogicalResult evaluate(AppendOp op, Frame<Real> &frame) {
   auto type = dyn_cast<StateType>(op.getState()[0].getType());
@@ -137,6 +153,8 @@ static LogicalResult evaluate(AppendOp op, Frame<Real> &frame) {
     return noSemantics(op);
   Tensor<Real> keys = *frame.tensor(op.getKeys());
   Tensor<Real> values = *frame.tensor(op.getValues());
+  if (type.getPrefix())
+    keys = joined(values, keys, type.getHeads());
   roundTo(type.getElement(), keys.reals);
   roundTo(type.getElement(), values.reals);
   weights::Status status = append(*frame.state(op.getState()[0]), keys, values,

@@ -119,6 +119,7 @@ private:
   Result<RowsRef> make(moe::DequantizeOp op);
   Result<RowsRef> make(moe::ConcatOp op);
   Result<RowsRef> make(moe::SliceOp op);
+  Result<RowsRef> make(moe::SplitOp op);
   Result<RowsRef> make(moe::PackOp op);
   Result<RowsRef> make(moe::RopeTableOp op);
   Result<Tensor> find(const std::string &name, mlir::RankedTensorType type,
@@ -261,6 +262,13 @@ Result<RowsRef> Builder::make(moe::SliceOp op) {
                     op.getSize());
 }
 
+Result<RowsRef> Builder::make(moe::SplitOp op) {
+  Result<Extent> extent = extentOf(op.getType());
+  if (!extent)
+    return extent.status();
+  return splitRows(values.at(op.getInput()), extent->numRows);
+}
+
 Result<RowsRef> Builder::make(moe::PackOp op) {
   Result<Extent> extent = extentOf(op.getType());
   if (!extent)
@@ -280,8 +288,8 @@ Status Builder::add(mlir::Operation &op) {
   auto result =
       llvm::TypeSwitch<mlir::Operation *, Result<RowsRef>>(&op)
           .Case<moe::LoadOp, moe::LoadBankOp, moe::CastOp, moe::SliceOp,
-                moe::TransposeOp, moe::DequantizeOp, moe::ConcatOp, moe::PackOp,
-                moe::RopeTableOp>([&](auto typed) { return make(typed); })
+                moe::TransposeOp, moe::DequantizeOp, moe::ConcatOp,
+                moe::SplitOp, moe::PackOp, moe::RopeTableOp>([&](auto typed) { return make(typed); })
           .Default([](mlir::Operation *other) {
             return invalid("the recipes hold '" +
                            other->getName().getStringRef().str() +

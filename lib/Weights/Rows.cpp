@@ -229,6 +229,20 @@ struct SlicedRows final : PartRows {
   }
 };
 
+struct SplitRows final : PartRows {
+  RowsRef input;
+
+  SplitRows(RowsRef from, uint64_t rows)
+      : PartRows(rows, from->rowBytes), input(std::move(from)) {}
+
+  Status readPart(int64_t expert, uint64_t first, uint64_t count,
+                  uint64_t firstByte, uint64_t bytes,
+                  std::byte *out) const override {
+    return input->readPart(0, static_cast<uint64_t>(expert) * numRows + first,
+                           count, firstByte, bytes, out);
+  }
+};
+
 struct TransposedRows final : Rows {
   RowsRef input;
   uint64_t elementBytes;
@@ -384,6 +398,10 @@ RowsRef concatRows(std::vector<RowsRef> inputs) {
 RowsRef slicedRows(RowsRef input, uint64_t group, uint64_t begin,
                    uint64_t size) {
   return std::make_shared<SlicedRows>(std::move(input), group, begin, size);
+}
+
+RowsRef splitRows(RowsRef input, uint64_t rows) {
+  return std::make_shared<SplitRows>(std::move(input), rows);
 }
 
 RowsRef packedRows(RowsRef input, DType type) {

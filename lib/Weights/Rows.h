@@ -73,6 +73,9 @@ RowsRef besideRows(std::vector<RowsRef> inputs);
 RowsRef slicedRows(RowsRef input, uint64_t group, uint64_t begin,
                    uint64_t size);
 
+/// Member e has the `rows` rows of the input from `e * rows` on.
+RowsRef splitRows(RowsRef input, uint64_t rows);
+
 /// A matrix in panels of 16 rows, each of which lies column by column; a column
 /// is cut into words of 32 bits, which hold one f32 or two bf16. Rows and
 /// columns that lack are zero.

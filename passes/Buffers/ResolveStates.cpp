@@ -36,7 +36,7 @@ static int64_t bytesOf(MemRefType type) {
 /// The pools that hold a state, empty for other types.
 static SmallVector<MemRefType> poolsOf(Type type) {
   if (auto state = dyn_cast<nn::StateType>(type))
-    return {state.getKeyPoolType(), state.getValuePoolType()};
+    return state.getPoolTypes();
   if (auto state = dyn_cast<nn::RecurrentType>(type))
     return {state.getPoolType()};
   return {};

@@ -3,8 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Each accumulator is one chain of multiply-adds, over the elements of the key
-// or over the positions, in ascending order. Tiles differ in how many chains
-// run side by side, never in the chain: a row gets the same bits from each.
+// or over the positions, in ascending order. Where keys lie in rows, a score is
+// the sum of the lanes of such a chain over the vectors of the key. Tiles differ
+// in how many chains run side by side, never in the chain: a row gets the same
+// bits from each.
 //
 //===----------------------------------------------------------------------===//
 
@@ -65,7 +67,55 @@ static Values multiplyAdd(VectorBuilder &b, ArrayRef<Value> vectors,
   return next;
 }
 
+void AttentionTiles::scoreRows(int64_t rows, Value row, StateBlock block) {
+  int64_t count = std::min(shape.vectors(rows), State::positions);
+  b.forLoop(b.index(0), b.index(State::positions), count, [&](Value position) {
+    auto step = [&](Value at, int64_t size, ValueRange chains) {
+      Values keys, next;
+      for (int64_t p = 0; p < count; ++p)
+        keys.push_back(
+            b.load(state.keys,
+                   {block.storage, block.head, b.add(position, p), at}, size));
+      for (int64_t r = 0; r < rows; ++r) {
+        Value query = b.load(queries, {b.add(row, r), at}, size);
+        for (Value key : keys)
+          next.push_back(b.fma(query, key, chains[next.size()]));
+      }
+      return next;
+    };
+    auto plus = [&](Value lhs, Value rhs) -> Value {
+      return arith::AddFOp::create(b, lhs, rhs);
+    };
+    auto zeros = [&](int64_t size) {
+      return Values(rows * count, b.f32Splat(0.0, size));
+    };
+    // Scores as far as they are; first the whole vectors of the key, then what
+    // is left of it.
+    Values sums(rows * count);
+    auto add = [&](ValueRange chains) {
+      for (auto [sum, chain] : llvm::zip(sums, chains)) {
+        Value part = b.reduce(chain, plus);
+        sum = sum ? plus(sum, part) : part;
+      }
+    };
+    int64_t whole = state.key / b.lanes * b.lanes;
+    if (whole)
+      add(b.forLoop(b.index(0), b.index(whole), b.lanes, zeros(b.lanes),
+                    [&](Value at, ValueRange chains) {
+                      return step(at, b.lanes, chains);
+                    }));
+    for (Chunk chunk : chunksOf(state.key - whole, b.lanes))
+      add(step(b.index(whole + chunk.offset), chunk.size, zeros(chunk.size)));
+    for (auto [i, sum] : llvm::enumerate(sums))
+      memref::StoreOp::create(
+          b, sum, scores,
+          ValueRange{b.add(row, i / count), b.add(position, i % count)});
+  });
+}
+
 void AttentionTiles::score(int64_t rows, Value row, StateBlock block) {
+  if (state.prefix)
+    return scoreRows(rows, row, block);
   int64_t vectors = std::min(shape.vectors(rows), State::positions / b.lanes);
   for (int64_t at = 0; at < State::positions; at += vectors * b.lanes) {
     Values zeros(rows * vectors, b.f32Splat(0.0, b.lanes));

@@ -54,6 +54,7 @@ public:
                   Value to);
 
 private:
+  void scoreRows(int64_t rows, Value row, StateBlock block);
   void accumulateColumns(int64_t rows, Value row, StateBlock block, Value from,
                          Value to, Value column, int64_t vectors, int64_t size);
 

@@ -5,7 +5,8 @@
 // The keys of a block lie transposed: [key, 32 positions]. A token is one lane
 // of it, so that its elements go to as many cache lines. A task therefore takes
 // several tokens, head by head: neighbours in a sequence share those lines, and
-// the lines of one head stay in the first-level cache.
+// the lines of one head stay in the first-level cache. Where values are a prefix
+// of keys, both lie in one row.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,6 +34,19 @@ static void storeHead(VectorBuilder &b, nn::AppendOp op, const State &state,
   Value block = state.block(b, slot, b.div(position, State::positions));
   Value lane = b.rem(position, State::positions);
 
+  if (state.prefix) {
+    // The value, then what of the key follows it, in one row.
+    auto copy = [&](Value rows, int64_t size, int64_t to) {
+      Value column = b.mul(head, size);
+      b.forChunks(size, 1, [&](Value at, int64_t count) {
+        b.store(b.load(rows, {token, b.add(column, at)}, count), state.values,
+                {block, head, lane, b.add(at, to)});
+      });
+    };
+    copy(op.getValues(), state.value, 0);
+    copy(op.getKeys(), state.key - state.value, state.value);
+    return;
+  }
   Value keyColumn = b.mul(head, state.key);
   b.forChunks(state.key, 1, [&](Value at, int64_t size) {
     Value vector = b.load(op.getKeys(), {token, b.add(keyColumn, at)}, size);
@@ -59,10 +73,11 @@ struct AppendToVectors : OpRewritePattern<nn::AppendOp> {
     if (!lanes)
       return rewriter.notifyMatchFailure(op,
                                          "expected moe.target on the module");
-    FailureOr<State> state = State::get(op.getState());
+    FailureOr<State> state = State::get(op.getState(), op.getValues());
     if (failed(state))
       return rewriter.notifyMatchFailure(op, State::expected);
-    if (!isRowMajor(op.getKeys(), state->heads * state->key) ||
+    int64_t key = state->key - (state->prefix ? state->value : 0);
+    if (!isRowMajor(op.getKeys(), state->heads * key) ||
         !isRowMajor(op.getValues(), state->heads * state->value))
       return rewriter.notifyMatchFailure(
           op, "expected keys and values in rows without gaps, as wide as the "
@@ -70,7 +85,8 @@ struct AppendToVectors : OpRewritePattern<nn::AppendOp> {
 
     VectorBuilder b(op.getLoc(), rewriter, lanes);
     // Elements of a key cost about four of those that lie in a row.
-    int64_t rows = rowsPerTask(state->heads * (4 * state->key + state->value));
+    int64_t rows = rowsPerTask(
+        state->heads * (state->prefix ? state->key : 4 * key + state->value));
     b.rowTasks(b.dim(op.getKeys(), 0), rows, [&](Value from, Value to) {
       b.forLoop(b.index(0), b.index(state->heads), 1, [&](Value head) {
         b.forLoop(from, to, 1,

@@ -18,7 +18,7 @@
 // 1. cut the tokens into runs: one sequence, consecutive positions;
 // 2. for each block that the run sees: scores of all rows that see any of it,
 //    in register tiles, over all 32 lanes (a lane that holds garbage spoils no
-//    other); then, row by row, lanes that the row does not see become -inf, and
+//    other; neither does a position, where keys lie in rows); then, row by row, lanes that the row does not see become -inf, and
 //    maximum, exponentials and sums are brought up to date;
 // 3. add the values. Storage that a row does not see may hold anything, even
 //    NaN, so that a product with 0 will not do: rows of a tile share the lanes
@@ -380,6 +380,9 @@ static std::optional<Cut> chooseCut(const State &state, int64_t lanes,
   int64_t rowBytes =
       4 * (state.key + state.value + State::positions + lanes + 1);
   int64_t most = kTaskBytes / rowBytes;
+  // All heads may read one head of the state: one token is work for many.
+  if (state.prefix)
+    most = std::min(most, kTaskRows);
   for (int64_t heads = group; heads >= 1; --heads)
     if (group % heads == 0 && heads <= most)
       return Cut{std::max<int64_t>(1, std::min(kTaskRows, most) / heads),
@@ -399,10 +402,10 @@ struct AttentionToVectors : OpRewritePattern<nn::AttentionOp> {
       return rewriter.notifyMatchFailure(
           op, "expected moe.target on the module, with lanes that divide the "
               "32 positions of a block");
-    FailureOr<State> state = State::get(op.getState());
+    int64_t heads = op.getHeads();
+    FailureOr<State> state = State::get(op.getState(), y, heads);
     if (failed(state))
       return rewriter.notifyMatchFailure(op, State::expected);
-    int64_t heads = op.getHeads();
     if (state->heads != int64_t(op.getKvHeads()) ||
         !isRowMajor(q, heads * state->key) ||
         !isRowMajor(y, heads * state->value))

@@ -53,7 +53,8 @@ namespace {
 class Emitter {
 public:
   Emitter(OpBuilder &builder, moe::GroupedMatmulOp op, moe::TargetAttr target)
-      : builder(builder), loc(op.getLoc()), op(op), tile(builder, op, target) {
+      : builder(builder), loc(op.getLoc()), op(op), tile(builder, op, target),
+        x(op.getX()), out(op.getOuts()[0]) {
     int64_t lanes = tile.lanes();
     fullUnits = op.getN() / lanes;
     tailWidth = op.getN() % lanes;
@@ -83,7 +84,9 @@ public:
       rowsOfBlock = index(most * kTilesPerBlock);
       rows = memref::DimOp::create(builder, loc, op.getOuts()[0], 0);
       blocks = arith::CeilDivUIOp::create(builder, loc, rows, rowsOfBlock);
-      tasks = arith::MulIOp::create(builder, loc, blocks, numChunks);
+      tasks = arith::MulIOp::create(
+          builder, loc, blocks,
+          op.getSideBySide() ? index(chunks * op.getGroups()) : numChunks);
     }
     auto loop = scf::ForallOp::create(
         builder, loc, ArrayRef<OpFoldResult>{OpFoldResult(tasks)}, ValueRange(),
@@ -108,6 +111,17 @@ private:
     return arith::MinUIOp::create(builder, loc, a, b);
   }
 
+  /// Columns `first` to `first + size` of a matrix.
+  Value columnsOf(Value matrix, Value first, int64_t size) {
+    auto dim = memref::DimOp::create(builder, loc, matrix, 0);
+    return memref::SubViewOp::create(
+        builder, loc, matrix,
+        ArrayRef<OpFoldResult>{builder.getIndexAttr(0), first},
+        ArrayRef<OpFoldResult>{dim.getResult(), builder.getIndexAttr(size)},
+        ArrayRef<OpFoldResult>{builder.getIndexAttr(1),
+                               builder.getIndexAttr(1)});
+  }
+
   /// Finds the rows, the expert and the columns of a task.
   void emitTask(Value task, Value rowsOfBlock) {
     Value chunk;
@@ -125,6 +139,17 @@ private:
     } else {
       // Neighbouring tasks share weights.
       chunk = arith::DivUIOp::create(builder, loc, task, blocks);
+      if (op.getSideBySide()) {
+        group = arith::DivUIOp::create(builder, loc, chunk, index(chunks));
+        chunk = arith::RemUIOp::create(builder, loc, chunk, index(chunks));
+        auto part = [&](Value matrix, int64_t size) {
+          Value first =
+              arith::MulIOp::create(builder, loc, group, index(size));
+          return columnsOf(matrix, first, size);
+        };
+        x = part(x, op.getK());
+        out = part(out, op.getN());
+      }
       Value block = arith::RemUIOp::create(builder, loc, task, blocks);
       begin = arith::MulIOp::create(builder, loc, block, rowsOfBlock);
       end = minimum(arith::AddIOp::create(builder, loc, begin, rowsOfBlock),
@@ -218,7 +243,7 @@ private:
                                                 ValueRange{source}));
       input.rowIndex.push_back(source);
     }
-    input.rows = op.getX();
+    input.rows = x;
     if (copy)
       copyRows(input, copy);
     emitColumns(variant, input, row);
@@ -266,7 +291,7 @@ private:
       auto loop = scf::ForOp::create(builder, loc, from, to, index(step));
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(loop.getBody());
-      tile.emit(input, group, row, loop.getInductionVar(), step, lanes,
+      tile.emit(input, group, out, row, loop.getInductionVar(), step, lanes,
                 variant.getPrefetch());
     };
     bool even = fullUnits % units == 0;
@@ -287,7 +312,7 @@ private:
     auto last = scf::IfOp::create(builder, loc, lastChunk);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(last.thenBlock());
-    tile.emit(input, group, row, index(fullUnits), 1, tailWidth,
+    tile.emit(input, group, out, row, index(fullUnits), 1, tailWidth,
               variant.getPrefetch());
   }
 
@@ -296,6 +321,7 @@ private:
   moe::GroupedMatmulOp op;
   MatmulTile tile;
   int64_t fullUnits, tailWidth, chunkUnits, chunks;
+  Value x, out; // of side-by-side groups, the columns of the task's group
   Value rows, blocks;
   Value group, begin, end, firstUnit, lastUnit, lastChunk;
 };

@@ -71,7 +71,7 @@ MatmulTile::Values MatmulTile::bankIndices(Value group, Value unit, Value k) {
                                    index(lanesOfF32 * elementsPerStep));
   }
   Values indices;
-  if (op.getOffsets())
+  if (op.isGrouped())
     indices.push_back(group);
   llvm::append_range(indices, ArrayRef<Value>{panel, k, column});
   return indices;
@@ -195,15 +195,15 @@ MatmulTile::Values MatmulTile::accumulate(const Input &input, Value group,
   return llvm::to_vector_of<Value>(loop.getResults());
 }
 
-void MatmulTile::emit(const Input &input, Value group, Value outRow, Value unit,
-                      int64_t units, int64_t width, int64_t prefetch) {
+void MatmulTile::emit(const Input &input, Value group, Value out, Value outRow,
+                      Value unit, int64_t units, int64_t width, int64_t prefetch) {
   Values acc = accumulate(input, group, unit, units, prefetch);
   int64_t vectors = units * banks();
   for (int64_t i = 0; i < static_cast<int64_t>(input.rowIndex.size()); ++i)
     for (int64_t u = 0; u < units; ++u) {
       ValueRange mine =
           ValueRange(acc).slice(i * vectors + u * banks(), banks());
-      finish(mine, group, add(outRow, i), add(unit, u),
+      finish(mine, group, out, add(outRow, i), add(unit, u),
              u + 1 == units ? width : lanesOfF32);
     }
 }
@@ -266,8 +266,8 @@ Value MatmulTile::vectorise(Operation *scalar, IRMapping &mapping) {
   return builder.create(state)->getResult(0);
 }
 
-void MatmulTile::finish(ValueRange accumulators, Value group, Value outRow,
-                        Value unit, int64_t width) {
+void MatmulTile::finish(ValueRange accumulators, Value group, Value out,
+                        Value outRow, Value unit, int64_t width) {
   Value column = arith::MulIOp::create(builder, loc, unit, index(lanesOfF32));
   Block &body = op.getEpilogue().front();
   IRMapping mapping;
@@ -284,5 +284,5 @@ void MatmulTile::finish(ValueRange accumulators, Value group, Value outRow,
     mapping.map(inner.getResult(0), vectorise(&inner, mapping));
   Value result = mapping.lookup(body.getTerminator()->getOperand(0));
   vector::StoreOp::create(builder, loc, firstLanes(builder, loc, result, width),
-                          op.getOuts()[0], ValueRange{outRow, column});
+                          out, ValueRange{outRow, column});
 }

@@ -39,11 +39,11 @@ public:
   };
 
   /// Multiplies input rows with the columns of `units` units from `unit` on,
-  /// of expert `group`, and writes epilogue(...) to output rows `outRow` and
-  /// following. `width` is the number of columns of the last unit, less than
+  /// of expert `group`, and writes epilogue(...) to rows `outRow` and following
+  /// of `out`. `width` is the number of columns of the last unit, less than
   /// a vector at the end of N. `prefetch` bytes ahead are asked for.
-  void emit(const Input &input, mlir::Value group, mlir::Value outRow,
-            mlir::Value unit, int64_t units, int64_t width, int64_t prefetch);
+  void emit(const Input &input, mlir::Value group, mlir::Value out,
+            mlir::Value outRow, mlir::Value unit, int64_t units, int64_t width, int64_t prefetch);
 
 private:
   using Values = llvm::SmallVector<mlir::Value>;
@@ -62,7 +62,7 @@ private:
                     int64_t units, int64_t prefetch);
   /// Applies the epilogue to the accumulators of one row and unit and stores.
   void finish(mlir::ValueRange accumulators, mlir::Value group,
-              mlir::Value outRow, mlir::Value unit, int64_t width);
+              mlir::Value out, mlir::Value outRow, mlir::Value unit, int64_t width);
   mlir::Value loadExtra(mlir::Value extra, mlir::Value row, mlir::Value column,
                         int64_t width);
   /// `width` elements at these indices; the lanes behind them are zero.

@@ -21,16 +21,23 @@ struct State {
   static constexpr const char *expected =
       "expected a state resolved to a key pool [blocks, heads, key, 32], a "
       "value pool [blocks, heads, 32, value] of the same element type and a "
-      "block table";
+      "block table, or to a pool [blocks, heads, 32, key] of both and a table";
 
   mlir::Value keys;   // [blocks, heads, key, 32]
   mlir::Value values; // [blocks, heads, 32, value]
   mlir::Value table;  // [slots, blocks of the context]
   int64_t heads, key, value;
   mlir::Type element;
+  /// The values are a prefix of the keys: keys and values are one pool
+  /// [blocks, heads, 32, key].
+  bool prefix;
 
-  /// The state of an op, from its operands.
-  static mlir::FailureOr<State> get(mlir::ValueRange operands);
+  /// The state of an op that reads or writes values of `heads` heads as rows.
+  static mlir::FailureOr<State> get(mlir::ValueRange operands,
+                                    mlir::Value rows, int64_t heads);
+  /// The same where these heads are the state's own.
+  static mlir::FailureOr<State> get(mlir::ValueRange operands,
+                                    mlir::Value rows);
 
   /// The block in storage of the `number`th block of a slot.
   mlir::Value block(VectorBuilder &b, mlir::Value slot,

@@ -47,6 +47,8 @@ static std::string whyNotOnto(linalg::GenericOp op, GroupedMatmulOp product) {
     return "the product is in another block";
   if (product.getVariants())
     return "the kernels of the product are chosen already";
+  if (product.getSideBySide())
+    return "the columns of the product belong to several matrices";
   Value value = product->getResult(0);
   for (unsigned i = 0; i < op.getNumDpsInputs(); ++i)
     if (op.getInputs()[i] == value && !readsWhole(op, i))
@@ -155,7 +157,7 @@ static GroupedMatmulOp fuse(IRRewriter &rewriter, linalg::GenericOp op,
       rewriter, op.getLoc(), op->getResultTypes(), first.getX(), banks,
       first.getOffsets(), first.getActive(), first.getGather(),
       extras.plain.getArrayRef(), extras.ofGroups.getArrayRef(),
-      op.getOutputs(), /*variants=*/nullptr);
+      op.getOutputs(), /*variants=*/nullptr, /*side_by_side=*/false);
   mergeEpilogues(rewriter, fused, op, products);
   rewriter.replaceOp(op, fused);
   for (GroupedMatmulOp product : products)

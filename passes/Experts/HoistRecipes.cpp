@@ -28,7 +28,7 @@ using namespace moec;
 
 static bool isRecipeOp(Operation *op) {
   return isa<moe::PackOp, moe::CastOp, moe::ConcatOp, moe::SliceOp,
-             moe::TransposeOp, moe::DequantizeOp>(op) &&
+             moe::SplitOp, moe::TransposeOp, moe::DequantizeOp>(op) &&
          !op->getParentOfType<moe::RecipesOp>();
 }
 

@@ -20,35 +20,53 @@ using namespace moec::fallback;
 static constexpr int64_t kBlock = nn::StateType::blockPositions;
 
 namespace {
-/// The three buffers of a resolved state.
+/// The buffers of a resolved state.
 struct State {
   State(ValueRange operands)
-      : keys(operands[0]), values(operands[1]), table(operands[2]) {}
+      : keys(operands.front()), values(operands.drop_back().back()),
+        table(operands.back()), prefix(operands.size() == 2) {}
 
   int64_t heads() const { return type(keys).getDimSize(1); }
-  int64_t key() const { return type(keys).getDimSize(2); }
-  int64_t value() const { return type(values).getDimSize(3); }
+  int64_t key() const { return type(keys).getDimSize(prefix ? 3 : 2); }
   /// Where the positions of a block of a slot are stored.
   Value block(VectorBuilder &b, Value slot, Value number) const {
     return b.loadIndex(table, {slot, number});
   }
+  /// The elements `first` to `first + size` of the keys at `positions`; of one
+  /// position a vector, of several a matrix.
+  Value keysAt(VectorBuilder &b, Slice block, Value head, Slice positions,
+               int64_t first, int64_t size) const {
+    Slice elements = range(b, first, size);
+    return prefix ? view(b, keys, {block, Slice::at(head), positions, elements})
+                  : view(b, keys,
+                         {block, Slice::at(head), elements, positions});
+  }
+  Value valuesAt(VectorBuilder &b, Slice block, Value head, Slice positions,
+                 int64_t size) const {
+    return view(b, values,
+                {block, Slice::at(head), positions, range(b, 0, size)});
+  }
 
+  static Slice range(VectorBuilder &b, int64_t first, int64_t size) {
+    return Slice::from(b.getIndexAttr(first), b.getIndexAttr(size));
+  }
   static MemRefType type(Value value) {
     return cast<MemRefType>(value.getType());
   }
 
   Value keys, values, table;
+  bool prefix; ///< Values are a prefix of keys: both are one pool.
 };
 
 /// Whether the operands are a resolved state of static sizes.
 bool isResolved(ValueRange state) {
-  if (state.size() != 3)
-    return false;
-  auto keys = dyn_cast<MemRefType>(state[0].getType());
-  auto values = dyn_cast<MemRefType>(state[1].getType());
-  return keys && values && keys.getRank() == 4 && values.getRank() == 4 &&
-         llvm::none_of(keys.getShape().drop_front(), ShapedType::isDynamic) &&
-         llvm::none_of(values.getShape().drop_front(), ShapedType::isDynamic);
+  return (state.size() == 2 || state.size() == 3) &&
+         llvm::all_of(state.drop_back(), [](Value pool) {
+           auto type = dyn_cast<MemRefType>(pool.getType());
+           return type && type.getRank() == 4 &&
+                  llvm::none_of(type.getShape().drop_front(),
+                                ShapedType::isDynamic);
+         });
 }
 
 struct AppendToLinalg : OpRewritePattern<nn::AppendOp> {
@@ -60,6 +78,8 @@ struct AppendToLinalg : OpRewritePattern<nn::AppendOp> {
       return rewriter.notifyMatchFailure(
           op, "expected a resolved state of static sizes");
     State state(op.getState());
+    int64_t value = State::type(op.getValues()).getDimSize(1) / state.heads();
+    int64_t first = state.prefix ? value : 0;
     VectorBuilder b(op.getLoc(), rewriter, 1);
     b.tasks(b.dim(op.getKeys(), 0), [&](Value token) {
       Value slot = b.loadIndex(op.getTokenSlots(), token);
@@ -67,14 +87,11 @@ struct AppendToLinalg : OpRewritePattern<nn::AppendOp> {
       Slice block = Slice::at(state.block(b, slot, b.div(position, kBlock)));
       Slice place = Slice::at(b.rem(position, kBlock));
       b.forLoop(b.index(0), b.index(state.heads()), 1, [&](Value head) {
-        store(b, op.getKeys(), token, head, state.key(),
-              view(b, state.keys,
-                   {block, Slice::at(head), Slice::all(b, state.keys, 2),
-                    place}));
-        store(b, op.getValues(), token, head, state.value(),
-              view(b, state.values,
-                   {block, Slice::at(head), place,
-                    Slice::all(b, state.values, 3)}));
+        int64_t size = state.key() - first;
+        store(b, op.getKeys(), token, head, size,
+              state.keysAt(b, block, head, place, first, size));
+        store(b, op.getValues(), token, head, value,
+              state.valuesAt(b, block, head, place, value));
       });
     });
     rewriter.eraseOp(op);
@@ -99,7 +116,8 @@ public:
         slot(b.loadIndex(op.getTokenSlots(), token)),
         position(b.loadIndex(op.getPositions(), token)),
         scores(buffer(b, {kBlock}, b.getF32Type())),
-        sum(buffer(b, {state.value()}, b.getF32Type())),
+        value(State::type(op.getOuts()[0]).getDimSize(1) / op.getHeads()),
+        sum(buffer(b, {value}, b.getF32Type())),
         cell(buffer(b, {}, b.getF32Type())) {
     // Positions before this one are outside the window or the chunk.
     begin = b.index(0);
@@ -125,8 +143,7 @@ public:
                   {least, before}, [&](Value block, ValueRange carried) {
                     return emitBlock(block, carried[0], carried[1]);
                   });
-    Value out = partOfRow(b, op.getOuts()[0], token, b.mul(head, state.value()),
-                          state.value());
+    Value out = partOfRow(b, op.getOuts()[0], token, b.mul(head, value), value);
     Type element = State::type(out).getElementType();
     elementwise(b, sum, out, [&](VectorBuilder &in, ValueRange args) {
       Value mean = arith::DivFOp::create(in, args[0], carried[1]);
@@ -144,10 +161,8 @@ private:
     Slice visible = Slice::from(from, count);
     Slice place = Slice::at(state.block(b, slot, block));
     Value weights = view(b, scores, Slice::from(b.getIndexAttr(0), count));
-    computeScores(view(b, state.keys,
-                       {place, Slice::at(stateHead),
-                        Slice::all(b, state.keys, 2), visible}),
-                  weights);
+    computeScores(
+        state.keysAt(b, place, stateHead, visible, 0, state.key()), weights);
     Value largest =
         reduced(weights, maximum, [](VectorBuilder &in, Value lhs, Value rhs) {
           return in.larger(rhs, lhs);
@@ -156,10 +171,7 @@ private:
     Value shrink =
         math::ExpOp::create(b, arith::SubFOp::create(b, maximum, largest));
     Value added = reduced(weights, b.f32(0.0), plus);
-    addValues(weights,
-              view(b, state.values,
-                   {place, Slice::at(stateHead), visible,
-                    Slice::all(b, state.values, 3)}),
+    addValues(weights, state.valuesAt(b, place, stateHead, visible, value),
               shrink);
     return {largest, plus(b, times(b, total, shrink), added)};
   }
@@ -171,13 +183,16 @@ private:
     return get(b, cell);
   }
 
-  /// `to[j] = scale * q . keys[:, j]`, with a softcap where there is one.
+  /// `to[j] = scale * q . key j`, with a softcap where there is one.
   void computeScores(Value keys, Value to) {
     fill(b, to, b.f32(0.0));
     AffineExpr d = b.getAffineDimExpr(0), j = b.getAffineDimExpr(1);
     generic(b, {query, keys}, to,
             {AffineMap::get(2, 0, d),
-             AffineMap::get(2, 0, {d, j}, b.getContext()),
+             AffineMap::get(2, 0,
+                            state.prefix ? ArrayRef<AffineExpr>{j, d}
+                                         : ArrayRef<AffineExpr>{d, j},
+                            b.getContext()),
              AffineMap::get(2, 0, j)},
             1, [](VectorBuilder &in, ValueRange args) {
               Value product = times(in, widen(in, args[0]), widen(in, args[1]));
@@ -220,7 +235,9 @@ private:
   VectorBuilder &b;
   nn::AttentionOp op;
   State state;
-  Value token, slot, position, scores, sum, cell, begin, stateHead, query;
+  Value token, slot, position, scores;
+  int64_t value; ///< Elements of a value.
+  Value sum, cell, begin, stateHead, query;
 };
 
 struct AttentionToLinalg : OpRewritePattern<nn::AttentionOp> {

@@ -29,7 +29,7 @@ public:
       columns = panelColumns(b, first, op.getN());
       for (size_t i = 0; i < op.getBanks().size(); ++i)
         sums.push_back(buffer(b, {kPanelColumns}, b.getF32Type()));
-      if (!op.getOffsets())
+      if (!op.isGrouped())
         return emitRows(op.getBanks(), {}, b.index(0),
                         b.dim(op.getOuts()[0], 0));
       b.forLoop(b.index(0), b.index(op.getGroups()), 1,
@@ -46,6 +46,8 @@ private:
         slices.push_back(Slice::all(b, bank, i));
       matrices.push_back(view(b, bank, slices));
     }
+    if (op.getSideBySide())
+      return emitRows(matrices, group, b.index(0), b.dim(op.getOuts()[0], 0));
     emitRows(matrices, group, b.loadIndex(op.getOffsets(), group),
              b.loadIndex(op.getOffsets(), b.add(group, 1)));
   }
@@ -54,7 +56,10 @@ private:
     Slice used = Slice::from(b.getIndexAttr(0), columns.size);
     b.forLoop(begin, end, 1, [&](Value row) {
       Value source = op.getGather() ? b.loadIndex(op.getGather(), row) : row;
-      Value x = rowOf(b, op.getX(), source);
+      Value x = op.getSideBySide()
+                    ? partOfRow(b, op.getX(), source, b.mul(group, op.getK()),
+                                op.getK())
+                    : rowOf(b, op.getX(), source);
       Values accs;
       for (auto [matrix, sum] : llvm::zip(matrices, sums)) {
         Value acc = view(b, sum, used);
@@ -86,7 +91,10 @@ private:
       maps.push_back(each);
     }
     maps.push_back(each);
-    Value out = view(b, op.getOuts()[0], {Slice::at(row), columns});
+    Slice written = columns;
+    if (op.getSideBySide())
+      written.offset = b.add(b.mul(group, op.getN()), first);
+    Value out = view(b, op.getOuts()[0], {Slice::at(row), written});
     generic(b, ins, out, maps, 0, [&](VectorBuilder &inner, ValueRange args) {
       Block &body = op.getEpilogue().front();
       IRMapping mapping;
@@ -107,7 +115,7 @@ private:
 /// The type of one expert's matrix.
 MemRefType matrixOf(moe::GroupedMatmulOp op) {
   auto type = cast<MemRefType>(op.getBanks().front().getType());
-  if (!op.getOffsets())
+  if (!op.isGrouped())
     return type;
   return MemRefType::get(type.getShape().drop_front(), type.getElementType());
 }

@@ -198,3 +198,58 @@ func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %o: tensor<?x4xf32>) {
   } -> tensor<?x4xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<?x24xf32>, %b: tensor<4x8xf32>, %o: tensor<?x12xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op needs a bank where its groups are side by side, got 'tensor<4x8xf32>'}}
+  %r = moe.grouped_matmul {side_by_side} ins(%x : tensor<?x24xf32>) banks(%b : tensor<4x8xf32>) outs(%o : tensor<?x12xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x12xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x25xf32>, %b: !moe.bank<3 x tensor<4x8xf32>>, %o: tensor<?x12xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op rows of 25 columns are not 3 parts side by side}}
+  %r = moe.grouped_matmul {side_by_side} ins(%x : tensor<?x25xf32>) banks(%b : !moe.bank<3 x tensor<4x8xf32>>) outs(%o : tensor<?x12xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x12xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x24xf32>, %b: !moe.bank<3 x tensor<4x8xf32>>, %o: tensor<?x14xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op rows of 14 columns are not 3 parts side by side}}
+  %r = moe.grouped_matmul {side_by_side} ins(%x : tensor<?x24xf32>) banks(%b : !moe.bank<3 x tensor<4x8xf32>>) outs(%o : tensor<?x14xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x14xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x24xf32>, %b: !moe.bank<3 x tensor<4x8xf32>>, %o: tensor<?x12xf32>, %e: tensor<?x1xf32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op has neither offsets nor extras where its groups are side by side}}
+  %r = moe.grouped_matmul {side_by_side} ins(%x : tensor<?x24xf32>) banks(%b : !moe.bank<3 x tensor<4x8xf32>>) extras(%e : tensor<?x1xf32>) outs(%o : tensor<?x12xf32>) {
+  ^bb0(%c0: f32, %c1: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x12xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x24xf32>, %b: !moe.bank<3 x tensor<4x8xf32>>, %o: tensor<?x12xf32>, %e: tensor<4xi32>) {
+  // expected-error @+1 {{'moe.grouped_matmul' op has neither offsets nor extras where its groups are side by side}}
+  %r = moe.grouped_matmul {side_by_side} ins(%x : tensor<?x24xf32>) banks(%b : !moe.bank<3 x tensor<4x8xf32>>) offsets(%e : tensor<4xi32>) active(%e : tensor<4xi32>) outs(%o : tensor<?x12xf32>) {
+  ^bb0(%c0: f32):
+    moe.yield %c0 : f32
+  } -> tensor<?x12xf32>
+  return
+}

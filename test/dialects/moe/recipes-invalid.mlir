@@ -200,3 +200,11 @@ func.func @f(%b: !moe.bank<6 x tensor<5xf32>>, %o: tensor<7xi32>, %e: tensor<?x4
   %0 = moe.spread ins(%b, %o : !moe.bank<6 x tensor<5xf32>>, tensor<7xi32>) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
   return
 }
+
+// -----
+
+moe.recipes {
+  %0 = moe.load "w" : tensor<6x4xf32>
+  // expected-error @+1 {{'moe.split' op input 'tensor<6x4xf32>' does not hold the rows of '!moe.bank<4 x tensor<2x4xf32>>'}}
+  %1 = moe.split %0 : tensor<6x4xf32> to !moe.bank<4 x tensor<2x4xf32>>
+}

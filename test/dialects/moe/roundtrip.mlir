@@ -45,6 +45,8 @@ moe.recipes {
   %x = moe.transpose %h : !moe.bank<3 x tensor<4x20xbf16>> to !moe.bank<3 x tensor<20x4xbf16>>
   // CHECK-NEXT: moe.concat %[[X]], %[[X]] {columns} : !moe.bank<3 x tensor<20x4xbf16>>, !moe.bank<3 x tensor<20x4xbf16>> to !moe.bank<3 x tensor<20x8xbf16>>
   %y = moe.concat %x, %x {columns} : !moe.bank<3 x tensor<20x4xbf16>>, !moe.bank<3 x tensor<20x4xbf16>> to !moe.bank<3 x tensor<20x8xbf16>>
+  // CHECK-NEXT: moe.split %[[C]] : tensor<8x8xbf16> to <4 x tensor<2x8xbf16>>
+  %z = moe.split %c : tensor<8x8xbf16> to !moe.bank<4 x tensor<2x8xbf16>>
   // CHECK-NEXT: moe.rope_table {attention_factor = 1.000000e+00 : f64, frequencies = array<f64: 1.000000e+00, 1.000000e-01>} : tensor<64x2x2xf32>
   %t = moe.rope_table {attention_factor = 1.0 : f64, frequencies = array<f64: 1.0, 0.1>} : tensor<64x2x2xf32>
 }
@@ -160,7 +162,7 @@ func.func @experts(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %weights: tensor<
 // CHECK-LABEL: func.func @grouped_matmul
 func.func @grouped_matmul(%x: tensor<?x8xf32>, %w: tensor<4x8xbf16>, %k: !moe.bank<3 x tensor<4x8xbf16>>, %o: tensor<4xi32>, %a: tensor<4xi32>, %g: tensor<?xi32>,
     %full: tensor<?x4xbf16>, %row: tensor<?x1xf32>, %column: tensor<4xf32>, %e: tensor<?x4xf32>, %mx: memref<?x8xbf16>, %mk: memref<3x1x4x16x2xbf16>,
-    %mo: memref<4xi32>, %me: memref<?x4xf32, strided<[?, 1], offset: ?>>) {
+    %mo: memref<4xi32>, %me: memref<?x4xf32, strided<[?, 1], offset: ?>>, %beside: tensor<?x24xf32>, %parts: tensor<?x12xf32>) {
   // CHECK: moe.grouped_matmul ins(%{{.*}} : tensor<?x8xf32>) banks(%{{.*}} : tensor<4x8xbf16>) outs(%{{.*}} : tensor<?x4xf32>) {
   %0 = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%w : tensor<4x8xbf16>) outs(%e : tensor<?x4xf32>) {
   ^bb0(%acc: f32):
@@ -182,6 +184,11 @@ func.func @grouped_matmul(%x: tensor<?x8xf32>, %w: tensor<4x8xbf16>, %k: !moe.ba
     %s3 = math.exp %s2 : f32
     moe.yield %s3 : f32
   } -> tensor<?x4xf32>
+  // CHECK: moe.grouped_matmul {side_by_side} ins(%{{.*}} : tensor<?x24xf32>) banks(%{{.*}} : !moe.bank<3 x tensor<4x8xbf16>>) outs(%{{.*}} : tensor<?x12xf32>) {
+  %2 = moe.grouped_matmul {side_by_side} ins(%beside : tensor<?x24xf32>) banks(%k : !moe.bank<3 x tensor<4x8xbf16>>) outs(%parts : tensor<?x12xf32>) {
+  ^bb0(%acc: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x12xf32>
   // CHECK: moe.grouped_matmul ins(%{{.*}} : memref<?x8xbf16>) banks(%{{.*}} : memref<3x1x4x16x2xbf16>) offsets(%{{.*}} : memref<4xi32>) active(%{{.*}} : memref<4xi32>) outs(%{{.*}} : memref<?x4xf32, strided<[?, 1], offset: ?>>) {
   moe.grouped_matmul ins(%mx : memref<?x8xbf16>) banks(%mk : memref<3x1x4x16x2xbf16>) offsets(%mo : memref<4xi32>) active(%mo : memref<4xi32>)
       outs(%me : memref<?x4xf32, strided<[?, 1], offset: ?>>) {

@@ -25,6 +25,20 @@ func.func private @f(!nn.state<heads = 2, key = 24, value = 16, element = f32, s
 
 // -----
 
+// expected-error @+1 {{values that are a prefix of keys must be shorter, got 24 of 24 elements}}
+func.func private @f(!nn.state<heads = 2, key = 24, value = 24, element = f32, sequences = 8, positions = 100, prefix = true>)
+
+// -----
+
+func.func @f(%k: tensor<?x48xf32>, %v: tensor<?x32xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %s0: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100, prefix = true>) {
+  // expected-error @+1 {{'nn.append' op keys must have size 16 in dimension 1, got 'tensor<?x48xf32>'}}
+  nn.append ins(%k, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%s0 : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100, prefix = true>)
+  return
+}
+
+// -----
+
 // expected-error @+1 {{a state holds f32 or bf16, got 'f16'}}
 func.func private @f(!nn.state<heads = 2, key = 24, value = 16, element = f16, sequences = 8, positions = 100>)
 

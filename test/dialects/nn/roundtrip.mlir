@@ -27,6 +27,11 @@ func.func @tensors(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %h: tensor<24xf32>,
   // CHECK: nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 2.000000e-01 : f64} ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%[[KV]] : !nn.state<{{.*}}>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
   %6 = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64} ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>)
       state(%kv : !state) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  // CHECK: %[[L:.*]] = nn.state_ref 4 : !nn.state<heads = 2, key = 40, value = 16, element = bf16, sequences = 8, positions = 100, prefix = true>
+  %latent = nn.state_ref 4 : !nn.state<heads = 2, key = 40, value = 16, element = bf16, sequences = 8, positions = 100, prefix = true>
+  // CHECK: nn.append ins(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>) state(%[[L]] : !nn.state<{{.*}}prefix = true>)
+  nn.append ins(%x, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%latent : !nn.state<heads = 2, key = 40, value = 16, element = bf16, sequences = 8, positions = 100, prefix = true>)
   // CHECK: nn.attention {{.*}}window = 32 : i64
   %7 = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 32 : i64} ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>)
       state(%kv : !state) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>

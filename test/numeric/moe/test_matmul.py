@@ -289,6 +289,50 @@ def test_mistakes_that_must_show():
             assert error(expected(form, other), right) > 4 * limit(form)
 
 
+# Groups side by side: a matrix for each part of the columns. ---------------------------------------------------
+
+PARTS = 5
+BESIDE = [(m, p, n, k, w) for m in MACHINES for p in (FAST, GENERIC)
+          for n, k, w in ((16, 32, "f32"), (23, 11, "f32"), (32, 24, "bf16"), (13, 7, "bf16"), (1, 1, "bf16"))
+          if w == "bf16" or not m.pairs]
+
+
+def side_by_side(machine, passes, n, k, weights, x, banks, at_start=False):
+    form = Form(n, k, weights)
+    element = form.x(machine)
+    wide, out = memref(None, PARTS * k, element=element), memref(None, PARTS * n)
+    bank = memref(PARTS, *form.matrix, element=weights)
+    code = build(f"""
+    func.func @f(%x: {wide}, %w: {bank}, %y: {out}) {{
+      moe.grouped_matmul {SMALL.replace("{", "{side_by_side, ")} ins(%x : {wide}) banks(%w : {bank}) outs(%y : {out}) {{
+      ^bb0(%a: f32):
+        moe.yield %a : f32
+      }}
+      return
+    }}""", machine, passes)
+    y = guarded(np.full((len(x), PARTS * n), np.nan, np.float32), at_start)
+    call(code, "f", guarded(stored(x, element), at_start), guarded(pack(banks, weights), at_start), y)
+    return y
+
+
+@pytest.mark.parametrize("machine, passes, n, k, weights", BESIDE,
+                         ids=[f"{m.name}-{'tiles' if p is FAST else 'generic'}-{n}x{k}-{w}"
+                              for m, p, n, k, w in BESIDE])
+def test_side_by_side(machine, passes, n, k, weights):
+    """Each part with its own matrix, from no row to more than a task takes; a row alone is the same bytes."""
+    random = np.random.default_rng(n)
+    banks = rounded(random.normal(0, k**-0.5, (PARTS, n, k)), weights)
+    for rows in (0, 1, 3, BLOCK + 1):
+        x = rounded(random.normal(0, 1, (rows, PARTS * k)), Form(n, k, weights).x(machine))
+        parts = x.reshape(rows, PARTS, k).astype(np.float64)
+        right = np.einsum("rpk,pnk->rpn", parts, banks.astype(np.float64)).reshape(rows, PARTS * n)
+        y = side_by_side(machine, passes, n, k, weights, x, banks, at_start=rows == 3)
+        if rows:
+            assert error(y, right) <= 1e-6
+            alone = side_by_side(machine, passes, n, k, weights, x[rows - 1 :], banks)
+            assert alone.tobytes() == y[rows - 1 :].tobytes()
+
+
 # Scatter: the rows of a layer's experts go back to their tokens. ----------------------------------------------
 
 TOKENS, WIDTH, INNER, K = 53, 40, 27, 3

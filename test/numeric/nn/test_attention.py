@@ -37,6 +37,20 @@ class Shape(NamedTuple):
     chunk: int = 0
     softcap: float = 0.0
     sinks: bool = False
+    prefix: bool = False  # Values are the first elements of keys.
+
+    @property
+    def appended(self):
+        """Elements of a key beside a value."""
+        return self.key - self.value if self.prefix else self.key
+
+    def pools(self, blocks):
+        if self.prefix:
+            return [(blocks, self.kv_heads, BLOCK, self.key)]
+        return [
+            (blocks, self.kv_heads, self.key, BLOCK),
+            (blocks, self.kv_heads, BLOCK, self.value),
+        ]
 
     @property
     def scale(self):
@@ -47,18 +61,22 @@ def kernels(machine, shape, blocks, slots, context, stride=None, passes=PASSES):
     """Append and attention; with a stride, on columns of a wider matrix."""
     layout = f", strided<[{stride}, 1], offset: ?>" if stride else ""
     q, y, k, v = (
-        f"memref<?x{heads * width}xf32{layout}>"
-        for heads in (shape.heads, shape.kv_heads)
-        for width in (shape.key, shape.value)
+        f"memref<?x{width}xf32{layout}>"
+        for width in (
+            shape.heads * shape.key,
+            shape.heads * shape.value,
+            shape.kv_heads * shape.appended,
+            shape.kv_heads * shape.value,
+        )
     )
     pools = [
-        f"memref<{blocks}x{shape.kv_heads}x{shape.key}x{BLOCK}x{shape.element}>",
-        f"memref<{blocks}x{shape.kv_heads}x{BLOCK}x{shape.value}x{shape.element}>",
-        f"memref<{slots}x{context}xi32>",
-    ]
+        f"memref<{'x'.join(map(str, sizes))}x{shape.element}>"
+        for sizes in shape.pools(blocks)
+    ] + [f"memref<{slots}x{context}xi32>"]
     i = "memref<?xi32>"
-    state = f"%ks: {pools[0]}, %vs: {pools[1]}, %table: {pools[2]}"
-    state_operand = f"state(%ks, %vs, %table : {', '.join(pools)})"
+    names = [f"%s{n}" for n in range(len(pools))]
+    state = ", ".join(f"{name}: {pool}" for name, pool in zip(names, pools))
+    state_operand = f"state({', '.join(names)} : {', '.join(pools)})"
     sinks = f"memref<{shape.heads}xf32>"
     sinks_operand = f"sinks(%sinks : {sinks})" if shape.sinks else ""
     text = f"""
@@ -92,6 +110,13 @@ class Model:
         self.queries = draw(shape.heads, shape.key, spread)
         self.keys = draw(shape.kv_heads, shape.key, spread)
         self.values = draw(shape.kv_heads, shape.value)
+        self.appended = self.keys
+        if shape.prefix:
+            heads = [k.reshape(len(k), shape.kv_heads, -1) for k in self.keys]
+            self.values, self.appended = (
+                [part.reshape(len(part), -1) for part in parts]
+                for parts in zip(*(np.split(k, [shape.value], 2) for k in heads))
+            )
         self.sinks = random.normal(0, 2, shape.heads).astype(np.float32)
         self.context = -(-max(lengths) // BLOCK)
         self.blocks = len(lengths) * self.context
@@ -140,7 +165,6 @@ class Model:
         library = kernels(
             machine, shape, self.blocks, len(self.lengths), self.context, passes=passes
         )
-        pool = (self.blocks, shape.kv_heads)
 
         def guard(values):
             return guarded(values, at_start)
@@ -149,11 +173,8 @@ class Model:
             values = np.full(sizes, np.nan, np.float32)
             return guard(stored(values, shape.element))
 
-        state = (
-            garbage(*pool, shape.key, BLOCK),
-            garbage(*pool, BLOCK, shape.value),
-            guard(self.table),
-        )
+        state = [garbage(*sizes) for sizes in shape.pools(self.blocks)]
+        state.append(guard(self.table))
         width = shape.heads * shape.value
         outputs = [
             np.zeros((length, width), np.float32) for length in self.lengths
@@ -177,7 +198,7 @@ class Model:
                 guard(np.array([token[i] for token in tokens], np.int32))
                 for i in (0, 1)
             )
-            appended = (rows(self.keys), rows(self.values), positions, slots)
+            appended = (rows(self.appended), rows(self.values), positions, slots)
             call(library, "append", *appended, *state)
             y = guard(np.full((len(tokens), width), np.nan, np.float32))
             queries, sinks = rows(self.queries), guard(self.sinks)
@@ -234,6 +255,12 @@ SHAPES = [
     Shape(heads=2, kv_heads=1, key=16, value=8, chunk=100, window=40),
     # Too many wide heads for one task: it takes a part of them.
     Shape(heads=32, kv_heads=1, key=1000, value=600),
+    # Values that are a prefix of keys.
+    Shape(heads=4, kv_heads=1, key=40, value=32, prefix=True),
+    Shape(heads=5, kv_heads=1, key=29, value=23, element="bf16", prefix=True),
+    Shape(heads=1, kv_heads=1, key=2, value=1, window=20, prefix=True),
+    Shape(heads=6, kv_heads=2, key=48, value=33, chunk=50, sinks=True, prefix=True),
+    Shape(heads=64, kv_heads=1, key=576, value=512, element="bf16", prefix=True),
 ]
 
 
@@ -242,6 +269,7 @@ def name(shape):
     more = f"-c{shape.chunk}" if shape.chunk else ""
     more += f"-cap{shape.softcap}" if shape.softcap else ""
     more += "-sinks" if shape.sinks else ""
+    more += "-prefix" if shape.prefix else ""
     return f"{shape.heads}:{shape.kv_heads}x{shape.key},{shape.value}-{window}{shape.element}{more}"
 
 
@@ -318,6 +346,32 @@ def test_columns_of_one_matrix(machine):
     )
     assert error(output[:, 30:110], model.reference()[0]) < 1e-6
     assert (output[:, :30] == 7).all() and (output[:, 110:] == 7).all()
+
+
+@on_machines
+@pytest.mark.parametrize("element", ("f32", "bf16"))
+@pytest.mark.parametrize("passes", (PASSES, GENERIC), ids=("fast", "generic"))
+def test_append_layout_of_a_prefix(machine, element, passes):
+    """A value and what follows it lie in one row, and nothing else is written."""
+    shape = Shape(2, 2, key=28, value=19, element=element, prefix=True)
+    library = kernels(machine, shape, blocks=6, slots=2, context=3, passes=passes)
+    random = np.random.default_rng(6)
+    table = np.array([[5, 0, 3], [2, 4, 1]], np.int32)
+    tokens = [(slot, 30 + i) for slot in (1, 0) for i in range(37)]
+    slots, positions = (
+        guarded(np.array([token[i] for token in tokens], np.int32)) for i in (0, 1)
+    )
+    rows = random.normal(0, 3, (len(tokens), 2, shape.key)).astype(np.float32)
+    pool = guarded(np.full((6, 2, BLOCK, shape.key), dtype(element)(7)))
+    expected = pool.copy()
+    for row, (slot, position) in zip(rows, tokens):
+        expected[table[slot, position // BLOCK], :, position % BLOCK] = stored(row, element)
+    v, k = (
+        guarded(np.ascontiguousarray(part).reshape(len(tokens), -1))
+        for part in np.split(rows, [shape.value], 2)
+    )
+    call(library, "append", k, v, positions, slots, pool, guarded(table))
+    assert np.array_equal(pool, expected)
 
 
 @on_machines

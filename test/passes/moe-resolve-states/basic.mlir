@@ -37,3 +37,17 @@ func.func @step(%x: memref<?x8xf32>, %w: memref<8x1x3xf32>, %p: memref<?xi32>) {
   call @layer(%x, %w, %p, %state) : (memref<?x8xf32>, memref<8x1x3xf32>, memref<?xi32>, !nn.recurrent<rows = 2, columns = 8, sequences = 3>) -> ()
   return
 }
+
+// -----
+
+// Values that are a prefix of keys are one pool.
+// CHECK:       moe.state = {buffers = [{block_bytes = 5120 : i64, offset = 0 : i64}], bytes = 20480 : i64, recurrent = []}
+// CHECK-LABEL: func.func @step
+// CHECK:       nn.append {{.*}} state(%[[POOL:.*]], %[[T:.*]] : memref<4x1x32x40xf32>, memref<2x2xi32>)
+// CHECK:       nn.attention {{.*}} state(%[[POOL]], %[[T]] : memref<4x1x32x40xf32>, memref<2x2xi32>)
+func.func @step(%q: memref<?x80xf32>, %k: memref<?x8xf32>, %v: memref<?x32xf32>, %p: memref<?xi32>, %s: memref<?xi32>, %o: memref<?x64xf32>) {
+  %a = nn.state_ref 0 : !nn.state<heads = 1, key = 40, value = 32, element = f32, sequences = 2, positions = 64, prefix = true>
+  nn.append ins(%k, %v, %p, %s : memref<?x8xf32>, memref<?x32xf32>, memref<?xi32>, memref<?xi32>) state(%a : !nn.state<heads = 1, key = 40, value = 32, element = f32, sequences = 2, positions = 64, prefix = true>)
+  nn.attention {heads = 2 : i64, kv_heads = 1 : i64, scale = 0.5 : f64} ins(%q, %p, %s : memref<?x80xf32>, memref<?xi32>, memref<?xi32>) state(%a : !nn.state<heads = 1, key = 40, value = 32, element = f32, sequences = 2, positions = 64, prefix = true>) outs(%o : memref<?x64xf32>)
+  return
+}

@@ -9,7 +9,7 @@
 // An op of a later phase, twice: named once.
 
 func.func @later(%x: tensor<?x4xf32>, %router: tensor<8x4xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %l: tensor<?x8xf32>) {
-  // expected-error @+1 {{[MOE0902] 'moe.gate' breaks the contract of phase 'import': expected one of func, arith, math, nn, tensor.dim, tensor.empty, tensor.collapse_shape, linalg.fill, linalg.generic, linalg.matmul, linalg.yield, moe.weight, moe.route, moe.experts, moe.shared, moe.iterate, moe.recurse, moe.yield, moe.tap}}
+  // expected-error @+1 {{[MOE0902] 'moe.gate' breaks the contract of phase 'import': expected one of func, arith, math, nn, tensor.dim, tensor.empty, tensor.collapse_shape, linalg.fill, linalg.generic, linalg.matmul, linalg.yield, moe.weight, moe.route, moe.experts, moe.shared, moe.iterate, moe.recurse, moe.grouped_matmul, moe.yield, moe.tap}}
   %g:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %router : tensor<?x4xf32>, tensor<8x4xf32>)
       outs(%i, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
   %h:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %router : tensor<?x4xf32>, tensor<8x4xf32>)

@@ -145,6 +145,21 @@ TEST_F(RecipeTest, SliceTakesRowsOfEveryGroup) {
     }
 }
 
+TEST_F(RecipeTest, SplitMakesABankOfTheRowsOfAMatrix) {
+  store({{"a", DType::F32, {6, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}});
+  recipes(R"(
+    %0 = moe.load "a" : tensor<6x2xf32>
+    %1 = moe.split %0 : tensor<6x2xf32> to !moe.bank<2 x tensor<3x2xf32>>
+    %2 = moe.slice %1 {group = 3 : i64, begin = 1 : i64, size = 2 : i64} : !moe.bank<2 x tensor<3x2xf32>> to !moe.bank<2 x tensor<2x2xf32>>
+    %3 = moe.transpose %2 : !moe.bank<2 x tensor<2x2xf32>> to !moe.bank<2 x tensor<2x2xf32>>
+    moe.define "w" role "attention", %1 : !moe.bank<2 x tensor<3x2xf32>>
+    moe.define "t" role "attention", %3 : !moe.bank<2 x tensor<2x2xf32>>)");
+  EXPECT_EQ(made("w", 0), (Floats{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(made("w", 1), (Floats{7, 8, 9, 10, 11, 12}));
+  EXPECT_EQ(made("t", 0), (Floats{3, 5, 4, 6}));
+  EXPECT_EQ(made("t", 1), (Floats{9, 11, 10, 12}));
+}
+
 //===----------------------------------------------------------------------===//
 // Panels
 //===----------------------------------------------------------------------===//

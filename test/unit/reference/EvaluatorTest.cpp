@@ -128,6 +128,29 @@ TEST_F(EvaluatorTest, StatesRoundToTheirElements) {
   expectNear(out[0], {1, 2}, {1, 3});
 }
 
+TEST_F(EvaluatorTest, ValuesMayBeAPrefixOfKeys) {
+  parse(R"(
+!both = !nn.state<heads = 2, key = 3, value = 2, element = f32, sequences = 1, positions = 64>
+!once = !nn.state<heads = 2, key = 3, value = 2, element = f32, sequences = 1, positions = 64, prefix = true>
+func.func @main(%q: tensor<3x12xf32>, %v: tensor<3x4xf32>, %rest: tensor<3x2xf32>, %p: tensor<3xi32>, %s: tensor<3xi32>) -> (tensor<3x8xf32>, tensor<3x8xf32>) {
+  %e = tensor.empty() : tensor<3x6xf32>
+  %k = nn.join_heads {heads = 2 : i64, sizes = array<i64: 2, 1>, offsets = array<i64: 0, 0>, counts = array<i64: 2, 1>}
+      ins(%v, %rest : tensor<3x4xf32>, tensor<3x2xf32>) outs(%e : tensor<3x6xf32>) -> tensor<3x6xf32>
+  %a = nn.state_ref 0 : !both
+  nn.append ins(%k, %v, %p, %s : tensor<3x6xf32>, tensor<3x4xf32>, tensor<3xi32>, tensor<3xi32>) state(%a : !both)
+  %b = nn.state_ref 1 : !once
+  nn.append ins(%rest, %v, %p, %s : tensor<3x2xf32>, tensor<3x4xf32>, tensor<3xi32>, tensor<3xi32>) state(%b : !once)
+  %o = tensor.empty() : tensor<3x8xf32>
+  %0 = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 1.0 : f64} ins(%q, %p, %s : tensor<3x12xf32>, tensor<3xi32>, tensor<3xi32>) state(%a : !both) outs(%o : tensor<3x8xf32>) -> tensor<3x8xf32>
+  %1 = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 1.0 : f64} ins(%q, %p, %s : tensor<3x12xf32>, tensor<3xi32>, tensor<3xi32>) state(%b : !once) outs(%o : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return %0, %1 : tensor<3x8xf32>, tensor<3x8xf32>
+})");
+  auto out = run({reals({3, 12}, noise(36, 1)), reals({3, 4}, noise(12, 2)),
+                  reals({3, 2}, noise(6, 3)), ints({3}, {0, 1, 2}),
+                  ints({3}, {0, 0, 0})});
+  EXPECT_EQ(out[0].reals, out[1].reals);
+}
+
 TEST_F(EvaluatorTest, OutputsRoundToTheirElements) {
   parse(R"(
 func.func @main(%x: tensor<1x2xf32>) -> tensor<1x2xbf16> {

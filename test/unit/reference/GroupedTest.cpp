@@ -39,6 +39,23 @@ func.func @main(%x: tensor<?x2xf32>, %w: tensor<3x2xf32>, %full: tensor<?x3xf32>
   expectNear(out[0], {2, 3}, {11.1, 22.2, 33.3, 301.4, 402.5, 703.6});
 }
 
+TEST_F(EvaluatorTest, GroupedMatmulOfGroupsSideBySide) {
+  parse(R"(
+func.func @main(%x: tensor<?x4xf32>, %e: tensor<?x2xf32>) -> tensor<?x2xf32> {
+  %w = moe.weight "w" : !moe.bank<2 x tensor<1x2xf32>>
+  %0 = moe.grouped_matmul {side_by_side} ins(%x : tensor<?x4xf32>) banks(%w : !moe.bank<2 x tensor<1x2xf32>>) outs(%e : tensor<?x2xf32>) {
+  ^bb0(%a: f32):
+    moe.yield %a : f32
+  } -> tensor<?x2xf32>
+  return %0 : tensor<?x2xf32>
+})");
+  weights.add("w", weight(weights::DType::F32, {1, 2}, {1, 10}), 0);
+  weights.add("w", weight(weights::DType::F32, {1, 2}, {100, 1000}), 1);
+  auto out = run({reals({2, 4}, {1., 2., 3., 4., 5., 6., 7., 8.}),
+                  realTensor<double>({2, 2})});
+  expectNear(out[0], {2, 2}, {21., 4300., 65., 8700.});
+}
+
 TEST_F(EvaluatorTest, GroupedMatmulGathersRowsOfTwoBanks) {
   parse(R"(
 func.func @main(%x: tensor<?x1xf32>, %offsets: tensor<4xi32>, %active: tensor<4xi32>, %gather: tensor<?xi32>, %e: tensor<?x1xf32>) -> tensor<?x1xf32> {
