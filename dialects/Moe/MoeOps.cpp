@@ -151,8 +151,7 @@ int64_t GroupedMatmulOp::getK() {
 }
 
 Type GroupedMatmulOp::getWeightType() {
-  return matrixType(getBanks().front().getType(), isGrouped())
-      .getElementType();
+  return matrixType(getBanks().front().getType(), isGrouped()).getElementType();
 }
 
 int64_t GroupedMatmulOp::getGroups() {

@@ -145,8 +145,7 @@ LogicalResult SplitOp::verify() {
     rows.front() *= to.getExperts();
   if (from.getRank() < 1 || from.getShape() != ArrayRef(rows) ||
       from.getElementType() != to.getMember().getElementType())
-    return emitOpError("input ")
-           << from << " does not hold the rows of " << to;
+    return emitOpError("input ") << from << " does not hold the rows of " << to;
   return success();
 }
 

@@ -52,8 +52,9 @@ LogicalResult StateType::verify(function_ref<InFlightDiagnostic()> emitError,
   if (!element.isF32() && !element.isBF16())
     return emitError() << "a state holds f32 or bf16, got " << element;
   if (prefix && value >= key)
-    return emitError() << "values that are a prefix of keys must be shorter, got "
-                       << value << " of " << key << " elements";
+    return emitError()
+           << "values that are a prefix of keys must be shorter, got " << value
+           << " of " << key << " elements";
   return success();
 }
 

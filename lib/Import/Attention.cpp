@@ -256,8 +256,7 @@ std::optional<mlir::Value> ModuleBuilder::store(const RowsRef &keys,
   auto keyRows = emit(keys), valueRows = emit(values);
   if (!keyRows || !valueRows)
     return std::nullopt;
-  mlir::Value to =
-      state(stored.heads, stored.key, stored.value, stored.prefix);
+  mlir::Value to = state(stored.heads, stored.key, stored.value, stored.prefix);
   nn::AppendOp::create(builder, loc(), *keyRows, *valueRows, where,
                        frame().tokenSlots, ValueRange{to});
   return to;
@@ -342,7 +341,7 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
     sinkValues = *found;
   }
   double byDefault = 1.0 / std::sqrt(static_cast<double>(key));
-  return leaf(attend(
-      *qRows, *keysAndValues, sinkValues,
-      {heads, scale.value_or(byDefault), window, chunk, softcap}));
+  return leaf(
+      attend(*qRows, *keysAndValues, sinkValues,
+             {heads, scale.value_or(byDefault), window, chunk, softcap}));
 }

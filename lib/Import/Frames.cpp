@@ -67,9 +67,10 @@ std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
   return full.replace(at, mark.size(), std::to_string(*currentLayer));
 }
 
-std::optional<WeightRequest>
-ModuleBuilder::request(const StoredTensor &tensor, ArrayRef<int64_t> shape,
-                       Type element, const std::string &role) {
+std::optional<WeightRequest> ModuleBuilder::request(const StoredTensor &tensor,
+                                                    ArrayRef<int64_t> shape,
+                                                    Type element,
+                                                    const std::string &role) {
   constexpr int64_t maxSize = int64_t(1) << 31;
   for (int64_t size : shape)
     if (size < 1 || size > maxSize)

@@ -11,8 +11,8 @@
 // expanded   k_h = [U_h c ; p] and v_h = V_h c are made of every token, and
 //            stored;
 // absorbed   c and p are stored. U_h goes to the queries, since q_h . U_h c =
-//            (U_h^T q_h) . c, and V_h behind the sum of the latents: attention of
-//            all heads with one key [c ; p], whose value is its prefix c.
+//            (U_h^T q_h) . c, and V_h behind the sum of the latents: attention
+//            of all heads with one key [c ; p], whose value is its prefix c.
 //
 // The absorbed form is taken where it stores less. It reads less of each
 // position, and multiplies more for it: prompts lose what decoding gains.
@@ -48,10 +48,10 @@ struct ModuleBuilder::Latent {
 };
 
 std::optional<Datum> ModuleBuilder::latentAttention(Arguments arguments) {
-  CallArguments a("latent_attention",
-                  {"q", "latent", "position", "name", "heads", "key", "value",
-                   "scale"},
-                  std::move(arguments), evaluator);
+  CallArguments a(
+      "latent_attention",
+      {"q", "latent", "position", "name", "heads", "key", "value", "scale"},
+      std::move(arguments), evaluator);
   Latent l;
   l.q = a.rows("q");
   l.latent = a.rows("latent");
@@ -105,9 +105,8 @@ std::optional<Datum> ModuleBuilder::attendExpanded(const Latent &l) {
 }
 
 /// Every head's part of the rows, times its matrix.
-std::optional<mlir::Value> ModuleBuilder::byHead(const Latent &l,
-                                                 mlir::Value rows,
-                                                 const HeadRows &part) {
+std::optional<mlir::Value>
+ModuleBuilder::byHead(const Latent &l, mlir::Value rows, const HeadRows &part) {
   SmallVector<int64_t> shape{l.heads * (l.own + l.value), l.latent->width};
   auto wanted = request(l.matrix, shape, weightElement, "attention");
   if (!wanted)
@@ -130,9 +129,8 @@ std::optional<Datum> ModuleBuilder::attendAbsorbed(const Latent &l) {
     return std::nullopt;
   auto joinHeads = [&](ValueRange parts, ArrayRef<int64_t> sizes,
                        ArrayRef<int64_t> offsets, ArrayRef<int64_t> counts) {
-    mlir::Value empty =
-        emptyRows(l.heads * std::accumulate(counts.begin(), counts.end(),
-                                            int64_t(0)));
+    mlir::Value empty = emptyRows(
+        l.heads * std::accumulate(counts.begin(), counts.end(), int64_t(0)));
     return nn::JoinHeadsOp::create(builder, loc(), TypeRange{empty.getType()},
                                    parts, empty, l.heads, sizes, offsets,
                                    counts)
@@ -142,14 +140,13 @@ std::optional<Datum> ModuleBuilder::attendAbsorbed(const Latent &l) {
                          {l.heads, 0, l.own, /*transposed=*/true});
   if (!absorbed)
     return std::nullopt;
-  mlir::Value queries = joinHeads({*absorbed, *q}, {rank, l.key()}, {0, l.own},
-                                  {rank, common});
+  mlir::Value queries =
+      joinHeads({*absorbed, *q}, {rank, l.key()}, {0, l.own}, {rank, common});
   auto state =
       store(l.position, l.latent, {1, rank + common, rank, /*prefix=*/true});
   if (!state)
     return std::nullopt;
-  mlir::Value sums =
-      attend(queries, *state, mlir::Value(), {l.heads, l.scale});
+  mlir::Value sums = attend(queries, *state, mlir::Value(), {l.heads, l.scale});
   auto values =
       byHead(l, sums, {l.heads, l.own, l.value, /*transposed=*/false});
   if (!values)

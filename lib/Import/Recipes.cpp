@@ -406,8 +406,7 @@ Value Recipes::makePart(Value matrix, const HeadRows &part) {
         RankedTensorType::get({rows, columns}, type.getElementType()));
   };
   int64_t rows = type.getDimSize(0) / part.heads, columns = type.getDimSize(1);
-  Value heads =
-      moe::SplitOp::create(builder, loc, bank(rows, columns), matrix);
+  Value heads = moe::SplitOp::create(builder, loc, bank(rows, columns), matrix);
   Value kept = moe::SliceOp::create(builder, loc, bank(part.count, columns),
                                     heads, rows, part.first, part.count);
   if (!part.transposed)
@@ -418,8 +417,8 @@ Value Recipes::makePart(Value matrix, const HeadRows &part) {
 
 std::optional<WeightRef> Recipes::define(const WeightRequest &request) {
   return define(request, nullptr,
-                {weightName(request), valueType(request, request.shape,
-                                                request.element)});
+                {weightName(request),
+                 valueType(request, request.shape, request.element)});
 }
 
 std::optional<WeightRef> Recipes::define(const WeightRequest &request,

@@ -289,7 +289,8 @@ Status Builder::add(mlir::Operation &op) {
       llvm::TypeSwitch<mlir::Operation *, Result<RowsRef>>(&op)
           .Case<moe::LoadOp, moe::LoadBankOp, moe::CastOp, moe::SliceOp,
                 moe::TransposeOp, moe::DequantizeOp, moe::ConcatOp,
-                moe::SplitOp, moe::PackOp, moe::RopeTableOp>([&](auto typed) { return make(typed); })
+                moe::SplitOp, moe::PackOp, moe::RopeTableOp>(
+              [&](auto typed) { return make(typed); })
           .Default([](mlir::Operation *other) {
             return invalid("the recipes hold '" +
                            other->getName().getStringRef().str() +

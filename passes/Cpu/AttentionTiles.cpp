@@ -4,9 +4,9 @@
 //
 // Each accumulator is one chain of multiply-adds, over the elements of the key
 // or over the positions, in ascending order. Where keys lie in rows, a score is
-// the sum of the lanes of such a chain over the vectors of the key. Tiles differ
-// in how many chains run side by side, never in the chain: a row gets the same
-// bits from each.
+// the sum of the lanes of such a chain over the vectors of the key. Tiles
+// differ in how many chains run side by side, never in the chain: a row gets
+// the same bits from each.
 //
 //===----------------------------------------------------------------------===//
 

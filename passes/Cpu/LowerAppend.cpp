@@ -5,8 +5,8 @@
 // The keys of a block lie transposed: [key, 32 positions]. A token is one lane
 // of it, so that its elements go to as many cache lines. A task therefore takes
 // several tokens, head by head: neighbours in a sequence share those lines, and
-// the lines of one head stay in the first-level cache. Where values are a prefix
-// of keys, both lie in one row.
+// the lines of one head stay in the first-level cache. Where values are a
+// prefix of keys, both lie in one row.
 //
 //===----------------------------------------------------------------------===//
 

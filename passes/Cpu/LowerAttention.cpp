@@ -18,8 +18,9 @@
 // 1. cut the tokens into runs: one sequence, consecutive positions;
 // 2. for each block that the run sees: scores of all rows that see any of it,
 //    in register tiles, over all 32 lanes (a lane that holds garbage spoils no
-//    other; neither does a position, where keys lie in rows); then, row by row, lanes that the row does not see become -inf, and
-//    maximum, exponentials and sums are brought up to date;
+//    other; neither does a position, where keys lie in rows); then, row by row,
+//    lanes that the row does not see become -inf, and maximum, exponentials and
+//    sums are brought up to date;
 // 3. add the values. Storage that a row does not see may hold anything, even
 //    NaN, so that a product with 0 will not do: rows of a tile share the lanes
 //    that all of them see, and each adds by itself, in ascending order, those

@@ -143,8 +143,7 @@ private:
         group = arith::DivUIOp::create(builder, loc, chunk, index(chunks));
         chunk = arith::RemUIOp::create(builder, loc, chunk, index(chunks));
         auto part = [&](Value matrix, int64_t size) {
-          Value first =
-              arith::MulIOp::create(builder, loc, group, index(size));
+          Value first = arith::MulIOp::create(builder, loc, group, index(size));
           return columnsOf(matrix, first, size);
         };
         x = part(x, op.getK());

@@ -196,7 +196,8 @@ MatmulTile::Values MatmulTile::accumulate(const Input &input, Value group,
 }
 
 void MatmulTile::emit(const Input &input, Value group, Value out, Value outRow,
-                      Value unit, int64_t units, int64_t width, int64_t prefetch) {
+                      Value unit, int64_t units, int64_t width,
+                      int64_t prefetch) {
   Values acc = accumulate(input, group, unit, units, prefetch);
   int64_t vectors = units * banks();
   for (int64_t i = 0; i < static_cast<int64_t>(input.rowIndex.size()); ++i)

@@ -43,7 +43,8 @@ public:
   /// of `out`. `width` is the number of columns of the last unit, less than
   /// a vector at the end of N. `prefetch` bytes ahead are asked for.
   void emit(const Input &input, mlir::Value group, mlir::Value out,
-            mlir::Value outRow, mlir::Value unit, int64_t units, int64_t width, int64_t prefetch);
+            mlir::Value outRow, mlir::Value unit, int64_t units, int64_t width,
+            int64_t prefetch);
 
 private:
   using Values = llvm::SmallVector<mlir::Value>;
@@ -61,8 +62,8 @@ private:
   Values accumulate(const Input &input, mlir::Value group, mlir::Value unit,
                     int64_t units, int64_t prefetch);
   /// Applies the epilogue to the accumulators of one row and unit and stores.
-  void finish(mlir::ValueRange accumulators, mlir::Value group,
-              mlir::Value out, mlir::Value outRow, mlir::Value unit, int64_t width);
+  void finish(mlir::ValueRange accumulators, mlir::Value group, mlir::Value out,
+              mlir::Value outRow, mlir::Value unit, int64_t width);
   mlir::Value loadExtra(mlir::Value extra, mlir::Value row, mlir::Value column,
                         int64_t width);
   /// `width` elements at these indices; the lanes behind them are zero.

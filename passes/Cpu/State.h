@@ -33,8 +33,8 @@ struct State {
   bool prefix;
 
   /// The state of an op that reads or writes values of `heads` heads as rows.
-  static mlir::FailureOr<State> get(mlir::ValueRange operands,
-                                    mlir::Value rows, int64_t heads);
+  static mlir::FailureOr<State> get(mlir::ValueRange operands, mlir::Value rows,
+                                    int64_t heads);
   /// The same where these heads are the state's own.
   static mlir::FailureOr<State> get(mlir::ValueRange operands,
                                     mlir::Value rows);

@@ -37,9 +37,9 @@ struct State {
   Value keysAt(VectorBuilder &b, Slice block, Value head, Slice positions,
                int64_t first, int64_t size) const {
     Slice elements = range(b, first, size);
-    return prefix ? view(b, keys, {block, Slice::at(head), positions, elements})
-                  : view(b, keys,
-                         {block, Slice::at(head), elements, positions});
+    return prefix
+               ? view(b, keys, {block, Slice::at(head), positions, elements})
+               : view(b, keys, {block, Slice::at(head), elements, positions});
   }
   Value valuesAt(VectorBuilder &b, Slice block, Value head, Slice positions,
                  int64_t size) const {
@@ -161,8 +161,8 @@ private:
     Slice visible = Slice::from(from, count);
     Slice place = Slice::at(state.block(b, slot, block));
     Value weights = view(b, scores, Slice::from(b.getIndexAttr(0), count));
-    computeScores(
-        state.keysAt(b, place, stateHead, visible, 0, state.key()), weights);
+    computeScores(state.keysAt(b, place, stateHead, visible, 0, state.key()),
+                  weights);
     Value largest =
         reduced(weights, maximum, [](VectorBuilder &in, Value lhs, Value rhs) {
           return in.larger(rhs, lhs);

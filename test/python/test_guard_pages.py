@@ -42,7 +42,7 @@ def run_step(artifact, folder, side, script=SCRIPT, count=None):
 
 
 @pytest.mark.parametrize("side", ["after", "before"])
-@of_models("f32", "bf16", names=["qwen2_moe-a", "olmoe-b", "mixtral-b"])
+@of_models("f32", "bf16", names=["qwen2_moe-a", "olmoe-b", "mixtral-b", "deepseek_v3-d"])
 def test_step(compiled, tmp_path, name, dtype, target, side):
     artifact = compiled(FIXTURES / name, "--dtype", dtype, "--target", *target.split(), "--max-sequences", "3")
     done = run_step(artifact, tmp_path, side)

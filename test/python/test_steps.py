@@ -33,9 +33,10 @@ def test_one_step_token_by_token_and_ragged(compiled, name, dtype, target):
         assert same(np.concatenate(ragged), reference)
 
 
-def test_fork_truncate_and_reset_continue_the_same(compiled):
-    artifact = compiled(FIXTURES / "qwen3_moe-a", "--dtype", "f32", "--target", "cpu")
-    ids = read_safetensors(FIXTURES / "qwen3_moe-a" / "expected.safetensors")["input_ids"][0]
+@pytest.mark.parametrize("name", ["qwen3_moe-a", "deepseek_v3-d"])
+def test_fork_truncate_and_reset_continue_the_same(compiled, name):
+    artifact = compiled(FIXTURES / name, "--dtype", "f32", "--target", "cpu")
+    ids = read_safetensors(FIXTURES / name / "expected.safetensors")["input_ids"][0]
     session = moec.Model(artifact).session(threads=1)
     expected = session.step([(0, ids)], rows="all")
     session.fork(0, 1, 33)
