@@ -432,11 +432,16 @@ std::optional<WeightRef> Recipes::define(const WeightRequest &request,
 std::optional<WeightRef> Recipes::define(const WeightRequest &request,
                                          const HeadRows *part,
                                          WeightRef weight) {
-  auto source = checkTensors(request);
-  if (!source && ++tensorErrors == maxTensorErrors)
-    return std::nullopt;
-  if (!source)
+  // Several parts of one weight are not several errors.
+  if (refused.count(weightName(request)))
     return weight;
+  auto source = checkTensors(request);
+  if (!source) {
+    refused.insert(weightName(request));
+    if (++tensorErrors == maxTensorErrors)
+      return std::nullopt;
+    return weight;
+  }
   if (find(weight.name, weight.type))
     return weight;
   // One tensor may serve with two element types.

@@ -21,6 +21,7 @@
 #include "mlir/IR/Builders.h"
 
 #include <map>
+#include <set>
 
 namespace moec::importer {
 
@@ -113,6 +114,7 @@ private:
   Diagnostics &diagnostics;
   std::vector<bool> used; ///< By index of the checkpoint's tensors.
   std::map<std::string, mlir::Type> defined;
+  std::set<std::string> refused; ///< Weights whose tensors were reported.
   std::vector<std::pair<RopeFrequencies, WeightRef>> tables;
   std::map<std::string, RoleSummary> roles;
   llvm::SmallVector<int64_t> scaleBlock;

@@ -29,3 +29,19 @@ module attributes {moe.target = #moe.target<vector_bits = 512, vector_registers 
     return
   }
 }
+
+// -----
+
+// A value that is a prefix of its key is followed by the rest, in one row.
+
+// CHECK-LABEL: func.func @prefix
+// CHECK:       vector.store {{.*}}, %arg4[%[[BLOCK:.*]], %{{.*}}, %[[LANE:.*]], %c0] : {{.*}}, vector<16xf32>
+// CHECK:       vector.store {{.*}}, %arg4[%[[BLOCK]], %{{.*}}, %[[LANE]], %c16] : {{.*}}, vector<4xf32>
+module attributes {moe.target = #moe.target<vector_bits = 512, vector_registers = 32>} {
+  func.func @prefix(%k: memref<?x4xf32>, %v: memref<?x16xf32>, %p: memref<?xi32>, %s: memref<?xi32>,
+                    %pool: memref<8x1x32x20xf32>, %table: memref<2x4xi32>) {
+    nn.append ins(%k, %v, %p, %s : memref<?x4xf32>, memref<?x16xf32>, memref<?xi32>, memref<?xi32>)
+        state(%pool, %table : memref<8x1x32x20xf32>, memref<2x4xi32>)
+    return
+  }
+}

@@ -121,3 +121,29 @@ module attributes {moe.target = #moe.target<vector_bits = 512, vector_registers 
     return
   }
 }
+
+// -----
+
+// Values that are a prefix of keys: both lie in rows of one pool. A score is a
+// chain over the vectors of a key, and one over what is left of it, whose lanes
+// are added up; a tile has 6 rows and 2 positions.
+
+// CHECK-LABEL: func.func @prefix
+// CHECK: scf.for {{.*}} step %c6
+// CHECK:   scf.for {{.*}} = %c0 to %c32 step %c2
+// CHECK:     scf.for {{.*}} = %c0 to %c40 step %c8 iter_args
+// CHECK-COUNT-2: vector.load {{.*}}memref<8x1x32x44xf32>, vector<8xf32>
+// CHECK-COUNT-12: vector.fma
+// CHECK-NOT:   vector.fma
+// CHECK:     vector.shuffle
+// CHECK:     vector.load %{{.*}}[{{.*}}, %c40] : memref<8x1x32x44xf32>, vector<4xf32>
+// CHECK: vector.load {{.*}}memref<8x1x32x44xf32>, vector<8xf32>
+module attributes {moe.target = #moe.target<vector_bits = 256, vector_registers = 16>} {
+  func.func @prefix(%q: memref<?x528xf32>, %p: memref<?xi32>, %s: memref<?xi32>, %pool: memref<8x1x32x44xf32>,
+                    %table: memref<2x4xi32>, %y: memref<?x384xf32>) {
+    nn.attention {heads = 12 : i64, kv_heads = 1 : i64, scale = 0.25 : f64}
+        ins(%q, %p, %s : memref<?x528xf32>, memref<?xi32>, memref<?xi32>)
+        state(%pool, %table : memref<8x1x32x44xf32>, memref<2x4xi32>) outs(%y : memref<?x384xf32>)
+    return
+  }
+}

@@ -56,6 +56,21 @@ func.func @tail(%x: memref<?x7xf32>, %w: memref<1x4x16x2xbf16>, %o: memref<?x11x
   return
 }
 
+// Groups side by side: a task is one group, whose columns of x and of the output
+// are views.
+// CHECK-LABEL: func.func @side_by_side
+// CHECK:       scf.forall
+// CHECK:         memref.subview %{{.*}}[0, %{{.*}}] [%{{.*}}, 32] [1, 1] : memref<?x96xf32>
+// CHECK:         memref.subview %{{.*}}[0, %{{.*}}] [%{{.*}}, 16] [1, 1] : memref<?x48xf32>
+// CHECK:         vector.load %{{.*}} : memref<3x1x32x16xf32>, vector<8xf32>
+func.func @side_by_side(%x: memref<?x96xf32>, %w: memref<3x1x32x16xf32>, %o: memref<?x48xf32>) {
+  moe.grouped_matmul {side_by_side, variants = #moe.variants<[<tile_rows = 1, tile_vectors = 1>]>} ins(%x : memref<?x96xf32>) banks(%w : memref<3x1x32x16xf32>) outs(%o : memref<?x48xf32>) {
+  ^bb0(%a: f32):
+    moe.yield %a : f32
+  }
+  return
+}
+
 // What lacks its variants is left to the generic lowering.
 // CHECK-LABEL: func.func @undecided
 // CHECK:       moe.grouped_matmul

@@ -478,3 +478,23 @@ func.func @no_product(%x: tensor<?x8xf32>, %w: tensor<4x8xbf16>, %e: tensor<?x4x
   } -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// The columns of products side by side belong to several matrices.
+
+// REMARK: [Missed] epilogue {{.*}}Function=side_by_side {{.*}}Reason="the columns of the product belong to several matrices"
+// CHECK-LABEL: func.func @side_by_side
+// CHECK:       moe.grouped_matmul {side_by_side}
+// CHECK:       linalg.generic
+func.func @side_by_side(%x: tensor<?x16xf32>, %w: !moe.bank<2 x tensor<4x8xf32>>, %e: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %m = moe.grouped_matmul {side_by_side} ins(%x : tensor<?x16xf32>) banks(%w : !moe.bank<2 x tensor<4x8xf32>>) outs(%e : tensor<?x8xf32>) {
+  ^bb0(%acc: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x8xf32>
+  %s = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%m : tensor<?x8xf32>) outs(%e : tensor<?x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.addf %a, %a : f32
+    linalg.yield %t : f32
+  } -> tensor<?x8xf32>
+  return %s : tensor<?x8xf32>
+}

@@ -72,3 +72,24 @@ func.func @buffer(%x: memref<?x4xf32>) {
 func.func @unranked(%x: tensor<*xf32>) {
   return
 }
+
+// -----
+
+// Groups of columns are a layer's own, groups of rows those of a plan.
+
+func.func @product(%x: tensor<?x4xf32>, %w: tensor<4x4xf32>, %e: tensor<?x4xf32>) {
+  // expected-error @+1 {{[MOE0902] 'moe.grouped_matmul' breaks the contract of phase 'import': experts are not dispatched yet}}
+  %y = moe.grouped_matmul ins(%x : tensor<?x4xf32>) banks(%w : tensor<4x4xf32>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%a: f32):
+    moe.yield %a : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+func.func @beside(%x: tensor<?x8xf32>, %w: !moe.bank<2 x tensor<4x4xf32>>, %e: tensor<?x8xf32>) {
+  %y = moe.grouped_matmul {side_by_side} ins(%x : tensor<?x8xf32>) banks(%w : !moe.bank<2 x tensor<4x4xf32>>) outs(%e : tensor<?x8xf32>) {
+  ^bb0(%a: f32):
+    moe.yield %a : f32
+  } -> tensor<?x8xf32>
+  return
+}

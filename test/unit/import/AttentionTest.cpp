@@ -91,6 +91,47 @@ TEST(AttentionTest, Kinds) {
   EXPECT_TRUE(attends("q, k, q, 4, 1").failsWith({"does not fit", "32"}));
 }
 
+// Of 4 heads of 16 elements, 8 of their own and 8 of a common part.
+TEST(AttentionTest, Latent) {
+  auto latent = [](const std::string &rank, const std::string &arguments) {
+    return Attention({{"self_attention(x)",
+                       {"q = project(x, 'self_attn.q_proj', 64, false)",
+                        "c = head_part(x, 64, 0, " + rank + ")",
+                        "p = head_part(x, 64, 0, 8)",
+                        "o = repeat(latent_attention(" + arguments + "), 2)",
+                        "project(o, 'self_attn.o_proj', 64, false)"}}});
+  };
+  // A matrix [4 * (8 + 8), 64], as q's is: 72 numbers of a token instead of
+  // 4 * (16 + 8).
+  std::string text =
+      latent("64", "q, c, p, 'self_attn.q_proj', 4, 8, 8").text();
+  EXPECT_TRUE(has(text, "!nn.state<heads = 1, key = 72, value = 64, element = "
+                        "f32, sequences = 8, positions = 256, prefix = true>"));
+  EXPECT_TRUE(has(text, "moe.grouped_matmul {side_by_side}"));
+  EXPECT_TRUE(has(text, "moe.split"));
+  EXPECT_TRUE(has(text, "scale = 2.500000e-01 : f64"));
+  // One head of 24 + 8 and 40: as many as 64 + 8, which is not less.
+  text = Attention({{"self_attention(x)",
+                     {"q = project(x, 'self_attn.k_proj', 32, false)",
+                      "o = latent_attention(q, x, head_part(x, 64, 0, 8), "
+                      "'self_attn.q_proj', 1, 24, 40, scale=1)",
+                      "o = join_heads(o, head_part(x, 64, 0, 24), 1)",
+                      "project(o, 'self_attn.o_proj', 64, false)"}}})
+             .text();
+  EXPECT_TRUE(has(text, "!nn.state<heads = 1, key = 32, value = 40, element = "
+                        "f32, sequences = 8, positions = 256>"));
+  EXPECT_FALSE(has(text, "side_by_side"));
+  EXPECT_TRUE(latent("64", "q, c, p, 'self_attn.q_proj', 4, 9, 7")
+                  .failsWith({"latent_attention() does not fit", "4 heads",
+                              "64 elements", "keys of 9 and 8"}));
+  EXPECT_TRUE(latent("64", "q, c, p, 'self_attn.q_proj', 4, 8, 0")
+                  .failsWith({"at least 1, got 4, 8 and 0"}));
+  EXPECT_TRUE(
+      latent("32", "q, c, p, 'self_attn.q_proj', 4, 8, 8")
+          .failsWith({"self_attn.q_proj.weight", "[64, 64]", "[64, 32]"},
+                     code::wrongShape));
+}
+
 TEST(AttentionTest, HeadsFromParts) {
   auto prepared = [](const char *q) {
     return Attention(Json{{"prepare_q(q)", q}});

@@ -38,6 +38,17 @@ TEST(TensorRejectionTest, MissingTensors) {
                            code::missingTensor, 1, {tensor, shape}));
 }
 
+// A matrix whose parts are several weights is missed once.
+TEST(TensorRejectionTest, MatrixOfHeads) {
+  const std::string tensor = "model.layers.1.self_attn.kv_b_proj.weight";
+  EditedFixture edited("deepseek_v3-a");
+  edited.editTensors([&](Json &header) { header.erase(tensor); });
+  Imported imported(edited.write());
+  EXPECT_TRUE(
+      imported.failsWith(code::missingTensor, 1, {tensor, "[128, 32]"}));
+  EXPECT_EQ(imported.diagnostics.list().size(), 1u) << imported.messages();
+}
+
 TEST(TensorRejectionTest, UnexpectedTensors) {
   const char *tensors[] = {"model.layers.3.input_layernorm.weight",
                            "model.layers.0.mlp.experts.16.up_proj.weight",
