@@ -337,8 +337,8 @@ def BufferizePass : Pass<"moe-bufferize", "::mlir::ModuleOp"> {
 def ResolveStatesPass : Pass<"moe-resolve-states", "::mlir::ModuleOp"> {
   let summary = "replace states by the buffers that hold them";
   let description = [{
-    Does: replaces every `!nn.state` by three memrefs: its key pool and its value pool, views of the state pool, and the block table; and every
-    `!nn.recurrent` by its pool, a view too. Functions and calls are rewritten. The entry gets the state pool and the block table as arguments.
+    Does: replaces every `!nn.state` by memrefs: its key pool and its value pool (one of both where values are a prefix of keys), views of the
+    state pool, and the block table; and every `!nn.recurrent` by its pool, a view too. Functions and calls are rewritten. The entry gets the state pool and the block table as arguments.
     Requires: bufferized functions; `nn.state_ref` in entries only.
     Leaves: no value of type `!nn.state` or `!nn.recurrent`; the module attribute `moe.state` (bytes, buffers, recurrent) for the manifest.
     Rejects: keys and values that differ in sequences or positions, since one block table serves all; two states of one index with different types.
