@@ -25,6 +25,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
+#include "llvm/Transforms/Utils/Cloning.h"
 
 #include <mutex>
 
@@ -154,13 +155,13 @@ llvm::Expected<std::string> moec::emitObject(mlir::ModuleOp module,
     llvm::raw_string_ostream os(text);
     llvmModule->print(os, nullptr);
     listener->llvmIr(text);
+    // Emission changes a module, and the object is the next.
+    std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*llvmModule);
     auto assembly =
-        emitFile(*llvmModule, **machine, llvm::CodeGenFileType::AssemblyFile);
+        emitFile(*copy, **machine, llvm::CodeGenFileType::AssemblyFile);
     if (!assembly)
       return assembly.takeError();
     listener->assembly(*assembly);
-    // Emission changes the module: translate again for the object.
-    return emitObject(module, spec, nullptr);
   }
   return emitFile(*llvmModule, **machine, llvm::CodeGenFileType::ObjectFile);
 }
