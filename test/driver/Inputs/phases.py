@@ -1,8 +1,9 @@
 """What a phase leaves can be had and gone on with: phases.py REPOSITORY CHECKPOINT DIRECTORY
 
 For every phase: --compile-to it gives the module that --dump-phases-to keeps, and
---compile-from it, with the module of the phase before, makes the artifact that a
-compilation in one go makes."""
+--compile-from it, with the module of the phase before, makes what a compilation in
+one go makes: of the first and the last one the artifact, of the others what the last
+one begins with."""
 
 import filecmp
 import json
@@ -44,8 +45,13 @@ for number, name in enumerate(names, 1):
     print(name, "is kept" if filecmp.cmp(module, kept, shallow=False) else "is not kept")
     if number == 1:
         continue
-    artifact = directory / f"{name}.moec"
     before = dumps / f"{number - 1:02}.{names[number - 2]}.mlir"
-    compile(before, "--params", checkpoint, "-o", artifact, "--compile-from", name)
-    same = files(artifact) == whole
+    if name in (names[1], names[-1]):
+        artifact = directory / f"{name}.moec"
+        compile(before, "--params", checkpoint, "-o", artifact, "--compile-from", name)
+        same = files(artifact) == whole
+    else:  # What the last phase leaves decides, as it shows.
+        end = directory / f"{name}.end.mlir"
+        compile(before, "-o", end, "--compile-from", name, "--compile-to", names[-1])
+        same = filecmp.cmp(end, dumps / f"{len(names):02}.{names[-1]}.mlir", shallow=False)
     print(name, "goes on to the same" if same else "goes on to another artifact")
