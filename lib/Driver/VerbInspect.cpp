@@ -26,6 +26,8 @@ static std::string layerText(const LayerSummary &layer) {
   std::string text = layer.router.empty() ? "dense" : layer.router;
   if (layer.window)
     text += ", window " + std::to_string(layer.window);
+  if (layer.chunk)
+    text += ", chunks of " + std::to_string(layer.chunk);
   if (!layer.mixer.empty())
     text += ", " + layer.mixer;
   if (!layer.recursion.empty())
@@ -38,6 +40,7 @@ static json layerJson(const LayerSummary &layer) {
           {"experts", layer.experts},
           {"experts_per_token", layer.expertsPerToken},
           {"window", layer.window},
+          {"chunk", layer.chunk},
           {"mixer", layer.mixer},
           {"recursion", layer.recursion}};
 }

@@ -267,8 +267,10 @@ mlir::Value ModuleBuilder::attend(mlir::Value q, mlir::Value state,
                                   mlir::Value sinks, Attending how) {
   auto type = cast<nn::StateType>(state.getType());
   ++frame().attentions;
-  if (frame().summary)
-    frame().summary->window = how.window;
+  if (LayerSummary *summary = frame().summary) {
+    summary->window = how.window;
+    summary->chunk = how.chunk;
+  }
   mlir::Value where = places(), empty = emptyRows(how.heads * type.getValue());
   auto attention = nn::AttentionOp::create(
       builder, loc(), TypeRange{empty.getType()}, q, where, frame().tokenSlots,

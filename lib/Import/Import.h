@@ -54,6 +54,7 @@ struct LayerSummary {
   int64_t experts = 0;
   int64_t expertsPerToken = 0;
   int64_t window = 0; ///< 0: attention to the whole sequence.
+  int64_t chunk = 0;  ///< 0: attention to more than the token's own chunk.
   std::string mixer;  ///< In words, empty for attention.
   /// In words, of a layer that runs several times.
   std::string recursion;
