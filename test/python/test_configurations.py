@@ -47,6 +47,7 @@ MISSING = [
     ("longcat_flash-a", "rope_theta", 10000000.0, 10000.0),
     ("longcat_flash-a", "routed_scaling_factor", 6.0, 1.0),
     ("mimo_v2_flash-a", "attention_value_scale", 0.707, None),
+    ("mimo_v2_flash-a", "rope_parameters.full_attention.partial_rotary_factor", 0.334, 0.5),
     ("sarvam_moe-a", "partial_rotary_factor", 1.0, 0.5)]
 
 
@@ -91,6 +92,12 @@ def test_null_may_be_a_value(imported):
     assert "renorm = lp" not in text and "renorm = lp" in imported("dbrx-a", lambda config: None)
     chunked = imported("llama4-a", lambda config: config.pop("layer_types"))
     assert "chunk" in chunked and "chunk" not in imported("llama4-a", lambda config: config.update(layer_types=None, attention_chunk_size=None))
+
+
+def test_only_a_plain_rotation_of_mimo_is_partial(imported):
+    yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "rope_theta": 10000.0}
+    text = imported("mimo_v2_flash-a", at("rope_parameters.full_attention", yarn))
+    assert text == imported("mimo_v2_flash-a", at("rope_parameters.full_attention", {**yarn, "partial_rotary_factor": 1.0}))
 
 
 def test_a_plain_base_of_rotation_is_none_beside_rope_parameters(imported):
