@@ -25,7 +25,6 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 # Seconds after which a runner counts as hanging.
 LIT_LIMIT, PYTEST_LIMIT, UNITTEST_LIMIT = 1500, 1800, 600
-FUZZ_SECONDS = 5
 SHOWN_LINES = 120
 
 
@@ -47,6 +46,7 @@ class Setting:
     lit: str
     unittests: list
     fuzzers: list
+    fuzz_seconds: int
     pattern: str
     jobs: int
 
@@ -222,9 +222,9 @@ def run_fuzzer(setting, program):
         corpus.mkdir(exist_ok=True)
         findings = setting.build / "fuzz" / "findings" / name
         findings.mkdir(parents=True, exist_ok=True)
-        command = [path, f"-max_total_time={FUZZ_SECONDS}", "-seed=1", "-timeout=20"]
+        command = [path, f"-max_total_time={setting.fuzz_seconds}", "-seed=1", "-timeout=20"]
         command += ["-rss_limit_mb=2048", f"-artifact_prefix={findings}/", str(corpus)]
-        status, output = setting.run(command, FUZZ_SECONDS + 120)
+        status, output = setting.run(command, setting.fuzz_seconds + 120)
     if status == 0:
         return Outcome(name, PASSED)
     return Outcome(name, FAILED, f"{describe(status)}\n{output}")
@@ -293,6 +293,7 @@ def parse_arguments():
     parser.add_argument(
         "--filter", default="", help="run only the tests whose name has this in it"
     )
+    parser.add_argument("--fuzz-seconds", type=int, default=5, help="how long each fuzzer runs")
     arguments = parser.parse_args()
     for kind in arguments.only:
         if kind not in KINDS:
@@ -314,6 +315,7 @@ def main():
         lit=tests["lit"],
         unittests=tests["unittests"],
         fuzzers=tests["fuzzers"],
+        fuzz_seconds=arguments.fuzz_seconds,
         pattern=arguments.filter,
         jobs=os.cpu_count() or 1,
     )

@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from conftest import BUILD, SOURCE, read_safetensors, write_safetensors
+from conftest import BUILD, FIXTURES, SOURCE, read_safetensors, write_safetensors
 from formulas import HIDDEN, Random
 
 import moec
@@ -43,6 +43,34 @@ def test_signature_and_errors(build):
         model.function()
     with pytest.raises(moec.MoecError, match="no language model"):
         model.session()
+
+
+class Foreign:
+    """What another framework's array shows of itself."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_arrays_of_others(build, compiled):
+    """In and out by DLPack."""
+    random = Random()
+    params = {f"head.{i}.weight": random(40, HIDDEN) for i in range(3)}
+    params["head.folded.weight"] = random(40, HIDDEN)
+    folded, x = build(HEADS, params).function("folded"), random(5, HIDDEN)
+    outputs = folded(Foreign(x))
+    assert outputs.tobytes() == folded(x).tobytes()
+    np.testing.assert_array_equal(np.from_dlpack(Foreign(outputs)), outputs)
+    session = moec.Model(compiled(FIXTURES / "olmoe-a", "--dtype", "f32", "--target", "cpu")).session()
+    ids = np.arange(7, dtype=np.int32)
+    logits = session.step([(0, Foreign(ids))], rows="all")
+    assert np.from_dlpack(logits).tobytes() == session.step([(1, ids)], rows="all").tobytes()
 
 
 def test_integers_are_checked(build):
