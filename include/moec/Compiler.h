@@ -89,8 +89,8 @@ typedef struct moec_compile_options {
    * artifact (Function.h). */
   const char *params;
   /* As --activations of the tool: "f32", or "bf16" to round the inputs of the
-   * products of bf16 weights where a target multiplies pairs of bf16: about
-   * twice as fast there, and less precise. Null: "f32". */
+   * products of bf16 weights where a target multiplies pairs of bf16: half the
+   * instructions, and less precise. Null: "f32". */
   const char *activations;
 } moec_compile_options;
 

@@ -46,6 +46,8 @@ public:
     OwningOpRef<ModuleOp> module = load();
     if (!module)
       return;
+    if (options.narrowActivations)
+      warnOfNothingToNarrow(*module);
     if (!runPhases(*module, from, std::min(to, Phase::Dispatch), ""))
       return;
     if (to <= Phase::Dispatch && !options.compileTo.empty()) {
@@ -98,6 +100,10 @@ private:
       return error("[MOE0206] --compile-from " + options.compileFrom +
                    " begins with an .mlir file of the phase before, not with " +
                    options.input);
+    if (options.narrowActivations &&
+        (from > Phase::Experts || to < Phase::Experts))
+      return error("[MOE0206] --activations bf16 is for compilations with the "
+                   "phase 'experts'");
     for (const std::string &name : options.targets.empty()
                                        ? std::vector<std::string>{"cpu"}
                                        : options.targets) {
@@ -113,13 +119,22 @@ private:
     if (!options.compileTo.empty() && to > Phase::Dispatch && specs.size() > 1)
       return error("[MOE0206] --compile-to " + options.compileTo +
                    " writes one module, of one --target");
-    if (options.narrowActivations &&
-        llvm::none_of(specs, [](auto &spec) { return spec.bf16Dot; }))
-      messages.add(CompileReport::Message::Kind::Warning,
-                   "[MOE0210] --activations bf16 changes nothing: target " +
-                       specs.front().name +
-                       " does not multiply pairs of bf16, as cpu:znver4 does");
     return true;
+  }
+
+  /// Says when rounding activations would change nothing.
+  void warnOfNothingToNarrow(ModuleOp module) {
+    auto model = module->getAttrOfType<DictionaryAttr>("moe.model");
+    auto dtype = model ? model.getAs<StringAttr>("dtype") : StringAttr();
+    std::string why;
+    if (llvm::none_of(specs, [](auto &spec) { return spec.bf16Dot; }))
+      why = "target " + specs.front().name +
+            " does not multiply pairs of bf16, as cpu:znver4 does";
+    else if (!isModule() && dtype && dtype.getValue() != "bf16")
+      why = "the weights are " + dtype.str() + ", not bf16";
+    if (!why.empty())
+      messages.add(CompileReport::Message::Kind::Warning,
+                   "[MOE0210] --activations bf16 changes nothing: " + why);
   }
 
   OwningOpRef<ModuleOp> load() {
@@ -293,6 +308,11 @@ private:
                      suffix) ||
           !generate(*fork, spec, target))
         return;
+      if (target.entries.empty())
+        return void(error("[MOE0157] " + options.input +
+                          " has no function that could be called: it is no "
+                          "module that the phase before '" +
+                          options.compileFrom + "' leaves"));
       contents.targets.push_back(std::move(target));
     }
     driver::addMemory(*placed, contents);

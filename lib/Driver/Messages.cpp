@@ -51,7 +51,8 @@ public:
     std::string kind = remark.getRemarkTypeString().lower();
     std::string text = remark.getRemarkName().str() + ": ";
     for (const remark::detail::Remark::Arg &argument : remark.getArgs())
-      text += (argument.key == "Reason" ? ": " : "") + argument.val;
+      text += (argument.key == "Reason" && !text.ends_with(": ") ? ": " : "") +
+              argument.val;
     listener.remark(kind, remark.getCategoryName().str(),
                     remark.getFunction().str(), text);
   }

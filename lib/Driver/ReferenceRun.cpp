@@ -95,10 +95,31 @@ static std::optional<Recorded> evaluate(ModuleOp module,
   return recorded;
 }
 
+/// Whether a checkpoint can be what an artifact was made from.
+static bool hasShape(ModuleOp module, const ModelShape &shape,
+                     const std::string &checkpoint, Messages &messages) {
+  auto model = module->getAttrOfType<DictionaryAttr>("moe.model");
+  for (auto [name, size] :
+       {std::pair<llvm::StringRef, int64_t>{"vocabulary", shape.vocabulary},
+        {"layers", shape.layers},
+        {"hidden", shape.hidden}})
+    if (auto found = model.getAs<IntegerAttr>(name);
+        found && found.getInt() != size) {
+      messages.add(CompileReport::Message::Kind::Error,
+                   "[MOE0160] " + checkpoint +
+                       " is another model than the artifact: its " +
+                       name.str() + " is " + std::to_string(found.getInt()) +
+                       ", the artifact's " + std::to_string(size));
+      return false;
+    }
+  return true;
+}
+
 std::optional<Recorded>
 driver::runReference(const std::string &checkpoint,
                      const importer::ImportOptions &options,
-                     std::span<const int32_t> ids, CompileReport &report) {
+                     const ModelShape &shape, std::span<const int32_t> ids,
+                     CompileReport &report) {
   auto context = std::make_shared<MLIRContext>(
       makeRegistry(), MLIRContext::Threading::DISABLED);
   CompileListener silent;
@@ -108,7 +129,7 @@ driver::runReference(const std::string &checkpoint,
       importer::importCheckpoint(*context, checkpoint, options, diagnostics);
   for (const importer::Diagnostic &diagnostic : diagnostics.list())
     messages.add(diagnostic);
-  if (!module)
+  if (!module || !hasShape(*module, shape, checkpoint, messages))
     return std::nullopt;
   return evaluate(*module, context, checkpoint, ids, messages);
 }

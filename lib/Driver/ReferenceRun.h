@@ -50,10 +50,17 @@ struct Recorded {
       margins;
 };
 
+/// What a checkpoint has in common with its artifact, whatever the options.
+struct ModelShape {
+  int64_t vocabulary, layers, hidden;
+};
+
 /// Imports a checkpoint and evaluates it by definition, in f32, for one
-/// sequence. Nothing, and errors in the report, when that fails.
+/// sequence. Nothing, and errors in the report, when that fails or it has
+/// another shape.
 std::optional<Recorded> runReference(const std::string &checkpoint,
                                      const importer::ImportOptions &options,
+                                     const ModelShape &shape,
                                      std::span<const int32_t> ids,
                                      CompileReport &report);
 

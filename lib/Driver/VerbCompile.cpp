@@ -97,6 +97,10 @@ static int compileGuarded(CompileOptions &options, const CLI::App &verb,
                       std::string(name) +
                           " goes with a checkpoint; an .mlir file has been "
                           "imported, or says itself what it is"};
+  if (!options.compileFrom.empty() && verb.count("--max-step-tokens"))
+    throw Failure{2, "MOE0206",
+                  "--max-step-tokens goes with what has yet to be imported; a "
+                  "module of --compile-to has its limits"};
   auto work = [&] {
     int code = compileHere(options, command);
     command.console.endProgress();
@@ -147,15 +151,7 @@ void driver::addCompileVerb(CLI::App &app, Command &command) {
   verb->add_option("--dump-phases-to", options->dumpPhasesTo,
                    "folder for the module after each phase, LLVM IR and "
                    "assembly");
-  verb->add_option_function<std::string>(
-          "--activations",
-          [options](const std::string &type) {
-            options->narrowActivations = type == "bf16";
-          },
-          "f32 (default): inputs of matrix products stay f32; bf16: those of "
-          "bf16 weights are rounded where the target multiplies pairs of bf16, "
-          "which takes half the time and loses precision")
-      ->check(CLI::IsMember({"f32", "bf16"}));
+  addActivations(*verb, options->narrowActivations);
   verb->add_flag("--fallback", options->fallback,
                  "all kernels by the generic lowering");
   verb->add_flag("--taps", options->taps,

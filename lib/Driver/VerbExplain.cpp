@@ -146,6 +146,7 @@ void driver::addExplainVerb(CLI::App &app, Command &command) {
   verb->add_option("--target", options->compile.targets, "as of compile")
       ->expected(1)
       ->take_all();
+  addActivations(*verb, options->compile.narrowActivations);
   addFormat(*verb, command);
   onRun(*verb, command, [options, &command] {
     const std::string &what = options->compile.input;

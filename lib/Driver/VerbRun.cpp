@@ -281,7 +281,10 @@ static void addSamplingOptions(CLI::App &verb, RunOptions &options) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   verb.add_option("--seed", sampling.seed, "of the random numbers")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check([](const std::string &text) {
+        return text.starts_with('-') ? text + " is not 0 or more" : "";
+      });
 }
 
 static int runFunction(const RunOptions &options) {
@@ -302,13 +305,16 @@ void driver::addRunVerb(CLI::App &app, Command &command) {
   input->add_option("--prompt", options->prompt, "text; prints text");
   input->add_option("--ids", options->ids,
                     "token ids, as in \"5 17 42\"; prints ids");
-  input->add_option("--inputs", options->inputs,
-                    "safetensors file with the inputs of a function");
+  CLI::Option *inputs =
+      input->add_option("--inputs", options->inputs,
+                        "safetensors file with the inputs of a function");
   input->require_option(1);
   verb->add_option("--outputs", options->outputs,
-                   "safetensors file for the outputs of the function");
+                   "safetensors file for the outputs of the function")
+      ->needs(inputs);
   verb->add_option("--function", options->function,
-                   "which function, where the artifact has several");
+                   "which function, where the artifact has several")
+      ->needs(inputs);
   verb->add_option("--max-new-tokens", options->maxNewTokens,
                    "how many to generate; by default 128, with --logits or "
                    "--experts none")
@@ -328,6 +334,10 @@ void driver::addRunVerb(CLI::App &app, Command &command) {
   verb->add_flag("--stats", options->stats, "times and peak memory, on stderr");
   addFormat(*verb, command);
   onRun(*verb, command, [options, &command] {
+    if (!options->logits.empty() && options->logits == options->experts)
+      throw Failure{2, "MOE0206",
+                    "--logits and --experts name the same file, " +
+                        options->logits};
     return options->inputs.empty() ? Runner(*options, command).run()
                                    : runFunction(*options);
   });

@@ -106,7 +106,9 @@ static Recorded runReference(const VerifyOptions &options, const Model &model,
   import.maxStepTokens = model.info().step_tokens;
   import.archSpec = options.archSpec;
   CompileReport report;
-  auto recorded = runReference(options.checkpoint, import, ids, report);
+  ModelShape shape{model.info().vocabulary, model.info().layers,
+                   model.info().hidden};
+  auto recorded = runReference(options.checkpoint, import, shape, ids, report);
   printMessages(console, report);
   if (!recorded)
     throw Failure{report.hasErrors() ? report.exitCode() : 70, "",
@@ -175,6 +177,13 @@ static int conclude(const std::vector<Comparison> &list, size_t tokens,
   if (!whereElse.empty())
     console.note(whereElse);
   return 5;
+}
+
+static bool roundsActivations(const Model &model) {
+  auto manifest = nlohmann::json::parse(model.manifest());
+  const nlohmann::json &options = manifest["compiler"]["options"];
+  return std::find(options.begin(), options.end(), "--activations") !=
+         options.end();
 }
 
 static CompareOptions compareOptions(const VerifyOptions &options,
@@ -318,10 +327,14 @@ static int verify(const VerifyOptions &options, Command &command) {
   bool onlyExperts = true;
   for (const Comparison &c : list)
     onlyExperts &= c.name == "logits" || c.name.ends_with(".experts");
-  return conclude(
-      list, ids.size(),
-      onlyExperts ? "note: compile with --taps to compare every value" : "",
-      command);
+  std::string note;
+  if (roundsActivations(model))
+    note = "note: the artifact was compiled with --activations bf16 and rounds "
+           "what the reference does not; compile without to compare within "
+           "these bounds";
+  else if (onlyExperts)
+    note = "note: compile with --taps to compare every value";
+  return conclude(list, ids.size(), note, command);
 }
 
 void driver::addVerifyVerb(CLI::App &app, Command &command) {
@@ -340,10 +353,12 @@ void driver::addVerifyVerb(CLI::App &app, Command &command) {
                    "a function; by default random ones, for every function");
   verb->add_option("--function", options->function,
                    "of an .mlir file: compare this function only");
-  verb->add_option("--ids", options->ids,
-                   "token ids to compare on; by default random ones");
+  CLI::Option *ids = verb->add_option(
+      "--ids", options->ids, "token ids to compare on; by default random ones");
   verb->add_option("--tokens", options->tokens,
-                   "how many random ids, or rows of random inputs")
+                   "how many random ids, or rows of random inputs; at most "
+                   "what the artifact has room for")
+      ->excludes(ids)
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   verb->add_option("--tolerance", options->tolerance,

@@ -83,6 +83,16 @@ void driver::addParams(CLI::App &verb, std::string &params) {
                   "with the tensors that it loads");
 }
 
+void driver::addActivations(CLI::App &verb, bool &narrow) {
+  verb.add_option_function<std::string>(
+          "--activations",
+          [&narrow](const std::string &type) { narrow = type == "bf16"; },
+          "f32 (default): inputs of matrix products stay f32; bf16: those of "
+          "bf16 weights are rounded where the target multiplies pairs of bf16: "
+          "half the instructions, less precision")
+      ->check(CLI::IsMember({"f32", "bf16"}));
+}
+
 void driver::addImportOptions(CLI::App &verb,
                               importer::ImportOptions &options) {
   verb.add_option("--dtype", options.dtype,

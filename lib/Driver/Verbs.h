@@ -58,6 +58,7 @@ void onRun(CLI::App &verb, Command &command, std::function<int()> body);
 
 void addFormat(CLI::App &verb, Command &command);
 void addParams(CLI::App &verb, std::string &params);
+void addActivations(CLI::App &verb, bool &narrow);
 void addImportOptions(CLI::App &verb, importer::ImportOptions &options);
 
 /// Errors, warnings and notes of a compilation.

@@ -95,6 +95,11 @@ int main(int argc, char **argv) {
   signal(SIGCHLD, SIG_IGN);
   options.struct_size = sizeof(options);
   options.output = argv[2];
+  const char *wide[] = {"cpu:znver4"};
+  options.targets = wide;
+  options.target_count = 1;
+  options.dtype = "bf16";
+  options.activations = "bf16";
   report("done", &options);
   return 0;
 }
