@@ -22,6 +22,7 @@ Progress::Progress(std::FILE *stream, Style style)
 
 Progress::~Progress() {
   heart.stop();
+  endPhase();
   if (style == Style::Bar)
     std::fputs("\r\033[K", stream);
   std::fflush(stream);
@@ -32,6 +33,7 @@ void Progress::update(const std::string &newPhase, const std::string &newDetail,
   std::lock_guard lock(mutex);
   bool begins = newPhase != phase;
   if (begins) {
+    endPhase();
     phase = newPhase;
     phaseBegin = Clock::now();
   }
@@ -40,7 +42,13 @@ void Progress::update(const std::string &newPhase, const std::string &newDetail,
   total = newTotal;
   inBytes = newInBytes;
   if (begins || (style == Style::Bar && Clock::now() - lastShown > 100ms))
-    show();
+    show(begins ? "begins" : "runs");
+}
+
+/// Programs learn how long a phase took; people see that another one begins.
+void Progress::endPhase() {
+  if (style == Style::Json && !phase.empty())
+    show("ends");
 }
 
 std::chrono::milliseconds Progress::pause() const {
@@ -49,7 +57,7 @@ std::chrono::milliseconds Progress::pause() const {
 
 void Progress::beat() {
   if (!phase.empty() && Clock::now() - lastShown >= pause() / 2)
-    show();
+    show("runs");
 }
 
 double Progress::secondsLeft() const {
@@ -67,15 +75,15 @@ std::string Progress::counted() const {
   return "  " + std::to_string(done) + " of " + std::to_string(total);
 }
 
-void Progress::show() {
+void Progress::show(const char *state) {
   lastShown = Clock::now();
   double elapsed = seconds(lastShown - phaseBegin);
   uint64_t resident = residentBytes();
   if (style == Style::Json) {
-    nlohmann::json line{{"phase", phase},      {"detail", detail},
-                        {"done", done},        {"total", total},
-                        {"seconds", elapsed},  {"rss", resident},
-                        {"eta", secondsLeft()}};
+    nlohmann::json line{{"phase", phase},   {"state", state},
+                        {"detail", detail}, {"done", done},
+                        {"total", total},   {"seconds", elapsed},
+                        {"rss", resident},  {"eta", secondsLeft()}};
     std::fprintf(stream, "%s\n", line.dump().c_str());
     std::fflush(stream);
     return;

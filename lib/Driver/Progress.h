@@ -15,8 +15,9 @@
 
 namespace moec::driver {
 
-/// Draws a bar, or writes a line when a phase begins and at least every five
-/// seconds while it lasts, also when nobody reports anything meanwhile.
+/// Draws a bar, or writes a line when a phase begins (of JSON also when it
+/// ends) and at least every five seconds while it lasts, also when nobody
+/// reports anything meanwhile.
 class Progress {
 public:
   enum class Style { Bar, Plain, Json };
@@ -34,7 +35,9 @@ private:
   /// How long nothing may be shown.
   std::chrono::milliseconds pause() const;
   void beat();
-  void show();
+  void endPhase();
+  /// `state`: "begins", "runs" or "ends".
+  void show(const char *state);
   std::string counted() const;
   double secondsLeft() const;
 
