@@ -153,20 +153,20 @@ void driver::addBenchVerb(CLI::App &app, Command &command) {
                    "lengths of prompts, separated by commas")
       ->delimiter(',')
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(atLeast(1));
   verb->add_option("-n,--new-tokens", options->newTokens,
                    "tokens to decode; 0: none")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(atLeast(0));
   verb->add_option("-r,--repetitions", options->repetitions, "")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(atLeast(1));
   verb->add_option("--threads", options->threads,
                    "numbers of threads, separated by commas; 0: one for each "
                    "CPU")
       ->delimiter(',')
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(atLeast(0));
   addFormat(*verb, command);
   onRun(*verb, command,
         [options, &command] { return Bench(*options, command).run(); });

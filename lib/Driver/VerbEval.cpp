@@ -238,7 +238,7 @@ void driver::addEvalVerb(CLI::App &app, Command &command) {
                    "JSON file for how often each expert was chosen");
   verb->add_option("--threads", options->threads, "0: one for each CPU")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(atLeast(0));
   addFormat(*verb, command);
   onRun(*verb, command,
         [options, &command] { return Evaluation(*options, command).run(); });

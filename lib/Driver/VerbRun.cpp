@@ -270,11 +270,11 @@ static void addSamplingOptions(CLI::App &verb, RunOptions &options) {
   verb.add_option("--temperature", sampling.temperature,
                   "0: always the most likely token")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(atLeast(0));
   verb.add_option("--top-k", sampling.top_k,
                   "draw from the K most likely tokens; 0: from all")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(atLeast(0));
   verb.add_option("--top-p", sampling.top_p,
                   "draw from the most likely tokens that have probability P "
                   "together; 0: from all")
@@ -318,10 +318,10 @@ void driver::addRunVerb(CLI::App &app, Command &command) {
   verb->add_option("--max-new-tokens", options->maxNewTokens,
                    "how many to generate; by default 128, with --logits or "
                    "--experts none")
-      ->check(CLI::NonNegativeNumber);
+      ->check(atLeast(0));
   verb->add_option("--threads", options->threads, "0: one for each CPU")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(atLeast(0));
   addSamplingOptions(*verb, *options);
   verb->add_flag("--ignore-eos", options->ignoreEos,
                  "go on after an end-of-sequence token");

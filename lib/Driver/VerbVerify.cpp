@@ -360,16 +360,16 @@ void driver::addVerifyVerb(CLI::App &app, Command &command) {
                    "what the artifact has room for")
       ->excludes(ids)
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(atLeast(1));
   verb->add_option("--tolerance", options->tolerance,
                    "on the relative error of a value; by default 2e-5 for f32 "
                    "and 2e-2 for bf16")
-      ->check(CLI::NonNegativeNumber);
+      ->check(atLeast(0));
   verb->add_option("--arch-spec", options->archSpec,
                    "the family file it was compiled with");
   verb->add_option("--threads", options->threads, "0: one for each CPU")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(atLeast(0));
   addFormat(*verb, command);
   onRun(*verb, command,
         [options, &command] { return verify(*options, command); });

@@ -72,6 +72,16 @@ void driver::onRun(CLI::App &verb, Command &command,
   });
 }
 
+std::function<std::string(const std::string &)> driver::atLeast(int least) {
+  return [least](const std::string &text) {
+    double value = 0;
+    if (CLI::detail::lexical_cast(text, value) && value >= least)
+      return std::string();
+    return "must be a number of at least " + std::to_string(least) + ", got " +
+           text;
+  };
+}
+
 void driver::addFormat(CLI::App &verb, Command &command) {
   verb.add_option("--format", command.format, "of the results: text or json")
       ->check(CLI::IsMember({"text", "json"}));
@@ -101,15 +111,15 @@ void driver::addImportOptions(CLI::App &verb,
       ->check(CLI::IsMember({"f32", "bf16"}));
   verb.add_option("--max-context", options.maxContext,
                   "positions of a sequence")
-      ->check(CLI::PositiveNumber);
+      ->check(atLeast(1));
   verb.add_option("--max-step-tokens", options.maxStepTokens,
                   "tokens of a step")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(atLeast(1));
   verb.add_option("--max-sequences", options.maxSequences,
                   "sequences at a time")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(atLeast(1));
   verb.add_option("--arch-spec", options.archSpec,
                   "a family file to use instead of the built-in ones");
 }
