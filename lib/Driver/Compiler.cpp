@@ -203,17 +203,18 @@ private:
       Timer timer(*this, target.empty() ? info.name.str()
                                         : (info.name + " " + target).str());
       PassManager pm(&context);
-      // From here on code is large, and passes are many: what they leave
+      // From kernels on code is large, and passes are many: what they leave
       // together is verified, which is a seventh of a compilation less.
-      if (info.phase >= Phase::Kernels)
-        pm.enableVerifier(false);
+      bool verifiesEachPass = info.phase < Phase::Kernels;
+      pm.enableVerifier(verifiesEachPass);
       if (options.timing)
         pm.enableTiming();
       if (!options.reproducer.empty())
         pm.enableCrashReproducerGeneration(options.reproducer);
       buildPhase(info.phase, pm,
                  {options.fallback, options.taps, options.narrowActivations});
-      if (failed(pm.run(module)) || failed(verify(module))) {
+      if (failed(pm.run(module)) ||
+          (!verifiesEachPass && failed(verify(module)))) {
         if (!report.hasErrors())
           error("[MOE7000] phase '" + info.name.str() +
                 "' failed without a message");
@@ -298,6 +299,11 @@ private:
                               Phase::Buffers, suffix))
         return;
       artifact::Target target = driver::describeTarget(*fork, spec);
+      if (target.entries.empty())
+        return void(error("[MOE0157] " + options.input +
+                          " has no function that could be called: it is no "
+                          "module that the phase before '" +
+                          options.compileFrom + "' leaves"));
       if (!placed)
         placed = fork->clone();
       else if (!driver::sameWeights(*placed, *fork))
@@ -308,11 +314,6 @@ private:
                      suffix) ||
           !generate(*fork, spec, target))
         return;
-      if (target.entries.empty())
-        return void(error("[MOE0157] " + options.input +
-                          " has no function that could be called: it is no "
-                          "module that the phase before '" +
-                          options.compileFrom + "' leaves"));
       contents.targets.push_back(std::move(target));
     }
     driver::addMemory(*placed, contents);
