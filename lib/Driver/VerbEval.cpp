@@ -236,9 +236,7 @@ void driver::addEvalVerb(CLI::App &app, Command &command) {
       ->delimiter(',');
   verb->add_option("--experts-count", options->expertsCount,
                    "JSON file for how often each expert was chosen");
-  verb->add_option("--threads", options->threads, "0: one for each CPU")
-      ->capture_default_str()
-      ->check(atLeast(0));
+  addThreads(*verb, options->threads);
   addFormat(*verb, command);
   onRun(*verb, command,
         [options, &command] { return Evaluation(*options, command).run(); });

@@ -282,9 +282,7 @@ static void addSamplingOptions(CLI::App &verb, RunOptions &options) {
       ->check(CLI::Range(0.0, 1.0));
   verb.add_option("--seed", sampling.seed, "of the random numbers")
       ->capture_default_str()
-      ->check([](const std::string &text) {
-        return text.starts_with('-') ? text + " is not 0 or more" : "";
-      });
+      ->check(atLeast(0));
 }
 
 static int runFunction(const RunOptions &options) {
@@ -319,9 +317,7 @@ void driver::addRunVerb(CLI::App &app, Command &command) {
                    "how many to generate; by default 128, with --logits or "
                    "--experts none")
       ->check(atLeast(0));
-  verb->add_option("--threads", options->threads, "0: one for each CPU")
-      ->capture_default_str()
-      ->check(atLeast(0));
+  addThreads(*verb, options->threads);
   addSamplingOptions(*verb, *options);
   verb->add_flag("--ignore-eos", options->ignoreEos,
                  "go on after an end-of-sequence token");

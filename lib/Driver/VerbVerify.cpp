@@ -367,9 +367,7 @@ void driver::addVerifyVerb(CLI::App &app, Command &command) {
       ->check(atLeast(0));
   verb->add_option("--arch-spec", options->archSpec,
                    "the family file it was compiled with");
-  verb->add_option("--threads", options->threads, "0: one for each CPU")
-      ->capture_default_str()
-      ->check(atLeast(0));
+  addThreads(*verb, options->threads);
   addFormat(*verb, command);
   onRun(*verb, command,
         [options, &command] { return verify(*options, command); });

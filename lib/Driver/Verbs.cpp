@@ -87,6 +87,12 @@ void driver::addFormat(CLI::App &verb, Command &command) {
       ->check(CLI::IsMember({"text", "json"}));
 }
 
+void driver::addThreads(CLI::App &verb, int32_t &threads) {
+  verb.add_option("--threads", threads, "0: one for each CPU")
+      ->capture_default_str()
+      ->check(atLeast(0));
+}
+
 void driver::addParams(CLI::App &verb, std::string &params) {
   verb.add_option("--params", params,
                   "of an .mlir file: the safetensors file, or the directory, "

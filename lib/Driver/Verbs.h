@@ -59,6 +59,7 @@ void onRun(CLI::App &verb, Command &command, std::function<int()> body);
 void addFormat(CLI::App &verb, Command &command);
 /// A check of an option's value.
 std::function<std::string(const std::string &)> atLeast(int least);
+void addThreads(CLI::App &verb, int32_t &threads);
 void addParams(CLI::App &verb, std::string &params);
 void addActivations(CLI::App &verb, bool &narrow);
 void addImportOptions(CLI::App &verb, importer::ImportOptions &options);
