@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 using namespace moec;
@@ -64,11 +65,20 @@ std::optional<Datum> ModuleBuilder::headPart(Arguments arguments) {
   if (!rows)
     return std::nullopt;
   int64_t heads = x->width / size;
-  mlir::Value empty = emptyRows(heads * count);
-  auto part =
-      nn::JoinHeadsOp::create(builder, loc(), TypeRange{empty.getType()}, *rows,
-                              empty, heads, size, first, count);
-  return leaf(part->getResult(0));
+  return leaf(joinParts(*rows, heads, size, first, count));
+}
+
+/// Of each of the heads, `counts[i]` elements from `offsets[i]` on of part i,
+/// whose heads have `sizes[i]`.
+mlir::Value ModuleBuilder::joinParts(ValueRange parts, int64_t heads,
+                                     ArrayRef<int64_t> sizes,
+                                     ArrayRef<int64_t> offsets,
+                                     ArrayRef<int64_t> counts) {
+  mlir::Value empty = emptyRows(
+      heads * std::accumulate(counts.begin(), counts.end(), int64_t(0)));
+  return nn::JoinHeadsOp::create(builder, loc(), TypeRange{empty.getType()},
+                                 parts, empty, heads, sizes, offsets, counts)
+      ->getResult(0);
 }
 
 std::optional<Datum> ModuleBuilder::joinHeads(Arguments arguments) {
@@ -91,11 +101,7 @@ std::optional<Datum> ModuleBuilder::joinHeads(Arguments arguments) {
   auto first = emit(parts[0]), second = emit(parts[1]);
   if (!first || !second)
     return std::nullopt;
-  mlir::Value empty = emptyRows(heads * (sizes[0] + sizes[1]));
-  auto joined = nn::JoinHeadsOp::create(
-      builder, loc(), TypeRange{empty.getType()}, ValueRange{*first, *second},
-      empty, heads, sizes, ArrayRef<int64_t>{0, 0}, sizes);
-  return leaf(joined->getResult(0));
+  return leaf(joinParts({*first, *second}, heads, sizes, {0, 0}, sizes));
 }
 
 std::optional<Datum> ModuleBuilder::repeat(Arguments arguments) {
@@ -112,11 +118,8 @@ std::optional<Datum> ModuleBuilder::repeat(Arguments arguments) {
     return std::nullopt;
   if (times == 1)
     return leaf(*rows);
-  mlir::Value empty = emptyRows(x->width * times);
-  auto repeated = nn::JoinHeadsOp::create(
-      builder, loc(), TypeRange{empty.getType()}, *rows, empty, x->width,
-      /*sizes=*/1, /*offsets=*/0, /*counts=*/times);
-  return leaf(repeated->getResult(0));
+  return leaf(joinParts(*rows, x->width, /*sizes=*/int64_t(1),
+                        /*offsets=*/int64_t(0), /*counts=*/times));
 }
 
 //===----------------------------------------------------------------------===//
@@ -250,7 +253,7 @@ std::optional<mlir::Value> ModuleBuilder::sharedState(CallArguments &a,
 std::optional<mlir::Value> ModuleBuilder::store(const RowsRef &keys,
                                                 const RowsRef &values,
                                                 Stored stored) {
-  if (recursions && recursions->sharesFirst && recursions->number > 0)
+  if (recursions && recursions->readsFirst())
     return firstState();
   mlir::Value where = places();
   auto keyRows = emit(keys), valueRows = emit(values);
@@ -320,9 +323,7 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
     return std::nullopt;
   int64_t key = q->width / heads;
   std::optional<mlir::Value> keysAndValues;
-  bool fromFirst =
-      recursions && recursions->sharesFirst && recursions->number > 0;
-  if (layer && !fromFirst)
+  if (layer && !(recursions && recursions->readsFirst()))
     keysAndValues = sharedState(a, *layer);
   else
     keysAndValues =

@@ -28,7 +28,6 @@
 #include "mlir/IR/Remarks.h"
 
 #include <cmath>
-#include <numeric>
 
 using namespace mlir;
 using namespace moec;
@@ -127,21 +126,12 @@ std::optional<Datum> ModuleBuilder::attendAbsorbed(const Latent &l) {
   auto q = emit(l.q);
   if (!q)
     return std::nullopt;
-  auto joinHeads = [&](ValueRange parts, ArrayRef<int64_t> sizes,
-                       ArrayRef<int64_t> offsets, ArrayRef<int64_t> counts) {
-    mlir::Value empty = emptyRows(
-        l.heads * std::accumulate(counts.begin(), counts.end(), int64_t(0)));
-    return nn::JoinHeadsOp::create(builder, loc(), TypeRange{empty.getType()},
-                                   parts, empty, l.heads, sizes, offsets,
-                                   counts)
-        ->getResult(0);
-  };
-  auto absorbed = byHead(l, joinHeads(*q, l.key(), int64_t(0), l.own),
+  auto absorbed = byHead(l, joinParts(*q, l.heads, l.key(), int64_t(0), l.own),
                          {l.heads, 0, l.own, /*transposed=*/true});
   if (!absorbed)
     return std::nullopt;
-  mlir::Value queries =
-      joinHeads({*absorbed, *q}, {rank, l.key()}, {0, l.own}, {rank, common});
+  mlir::Value queries = joinParts({*absorbed, *q}, l.heads, {rank, l.key()},
+                                  {0, l.own}, {rank, common});
   auto state =
       store(l.position, l.latent, {1, rank + common, rank, /*prefix=*/true});
   if (!state)

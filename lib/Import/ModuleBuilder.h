@@ -205,6 +205,10 @@ private:
   /// seq_offsets and slots of a layer.
   std::pair<mlir::Value, mlir::Value> sequences();
   mlir::Value recurrentState(int64_t rows, int64_t columns);
+  mlir::Value joinParts(mlir::ValueRange parts, int64_t heads,
+                        llvm::ArrayRef<int64_t> sizes,
+                        llvm::ArrayRef<int64_t> offsets,
+                        llvm::ArrayRef<int64_t> counts);
   mlir::Value state(int64_t heads, int64_t key, int64_t value, bool prefix);
   /// Where keys and values of these rows are stored.
   struct Stored {
@@ -256,6 +260,7 @@ private:
     int64_t first, count;
     bool sharesFirst;   ///< Keys and values of the first recursion serve all.
     int64_t number = 0; ///< Of the one that is built.
+    bool readsFirst() const { return sharesFirst && number > 0; }
   };
   std::optional<Recursions> recursions;
   int64_t numRoutings = 0; ///< In the model's own program.

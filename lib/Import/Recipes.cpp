@@ -388,31 +388,25 @@ std::optional<WeightRef> Recipes::find(const std::string &name,
   return WeightRef{name, type};
 }
 
-/// The parts of a matrix as a bank of heads.
-static moe::BankType bankOfHeads(const WeightRequest &request,
-                                 const HeadRows &part) {
-  SmallVector<int64_t> member{part.count, request.shape[1]};
-  if (part.transposed)
-    std::swap(member[0], member[1]);
-  return moe::BankType::get(request.element.getContext(), part.heads,
-                            RankedTensorType::get(member, request.element));
+/// A matrix for each head.
+static moe::BankType bankOf(int64_t heads, int64_t rows, int64_t columns,
+                            Type element) {
+  return moe::BankType::get(element.getContext(), heads,
+                            RankedTensorType::get({rows, columns}, element));
 }
 
-Value Recipes::makePart(Value matrix, const HeadRows &part) {
+Value Recipes::makePart(Value matrix, const HeadRows &part, Type result) {
   auto type = cast<RankedTensorType>(matrix.getType());
-  auto bank = [&](int64_t rows, int64_t columns) {
-    return moe::BankType::get(
-        type.getContext(), part.heads,
-        RankedTensorType::get({rows, columns}, type.getElementType()));
-  };
   int64_t rows = type.getDimSize(0) / part.heads, columns = type.getDimSize(1);
-  Value heads = moe::SplitOp::create(builder, loc, bank(rows, columns), matrix);
-  Value kept = moe::SliceOp::create(builder, loc, bank(part.count, columns),
-                                    heads, rows, part.first, part.count);
-  if (!part.transposed)
-    return kept;
-  return moe::TransposeOp::create(builder, loc, bank(columns, part.count),
-                                  kept);
+  auto bank = [&](int64_t size) {
+    return bankOf(part.heads, size, columns, type.getElementType());
+  };
+  Value heads = moe::SplitOp::create(builder, loc, bank(rows), matrix);
+  Value kept = moe::SliceOp::create(builder, loc, bank(part.count), heads, rows,
+                                    part.first, part.count);
+  return part.transposed
+             ? moe::TransposeOp::create(builder, loc, result, kept).getResult()
+             : kept;
 }
 
 std::optional<WeightRef> Recipes::define(const WeightRequest &request) {
@@ -426,7 +420,11 @@ std::optional<WeightRef> Recipes::define(const WeightRequest &request,
   std::string name = weightName(request) + ".heads" +
                      std::to_string(part.first) + "_" +
                      std::to_string(part.count);
-  return define(request, &part, {name, bankOfHeads(request, part)});
+  int64_t rows = part.count, columns = request.shape[1];
+  if (part.transposed)
+    std::swap(rows, columns);
+  return define(request, &part,
+                {name, bankOf(part.heads, rows, columns, request.element)});
 }
 
 std::optional<WeightRef> Recipes::define(const WeightRequest &request,
@@ -452,7 +450,7 @@ std::optional<WeightRef> Recipes::define(const WeightRequest &request,
   }
   Value value = make(request, *source);
   if (part)
-    value = makePart(value, *part);
+    value = makePart(value, *part, weight.type);
   moe::DefineOp::create(builder, loc, weight.name, value, request.role);
   defined[weight.name] = weight.type;
   account(weight, request.role);

@@ -102,7 +102,8 @@ private:
   mlir::Value load(const WeightRequest &request, const std::string &name,
                    llvm::ArrayRef<int64_t> shape, mlir::Type element);
   mlir::Value make(const WeightRequest &request, const Source &source);
-  mlir::Value makePart(mlir::Value matrix, const HeadRows &part);
+  mlir::Value makePart(mlir::Value matrix, const HeadRows &part,
+                       mlir::Type result);
   std::optional<WeightRef> define(const WeightRequest &request,
                                   const HeadRows *part, WeightRef weight);
   std::optional<WeightRef> find(const std::string &name, mlir::Type type) const;
