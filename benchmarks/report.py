@@ -77,11 +77,11 @@ class Report:
         return artifact
 
     def forms(self):
-        """(type of the weights, what a row says beside it, flags) of all artifacts that are measured."""
+        """(type of the weights, what a row says beside it, further flags) of all artifacts that are measured."""
         for dtype in self.args.dtype:
-            yield dtype, "", ["--dtype", dtype]
+            yield dtype, "", []
             if dtype == "bf16" and self.ceilings[0]["bf16_gflops"]:
-                yield dtype, ROUNDED, ["--dtype", dtype, "--activations", "bf16"]
+                yield dtype, ROUNDED, ["--activations", "bf16"]
 
     def limits(self, note, threads):
         """(multiply-adds in GFLOP/s of the best instruction for the types, reading in GB/s)."""
@@ -118,7 +118,7 @@ class Report:
         config = self.config(num_hidden_layers=self.args.layers)
         self.heading(f"The whole model, {self.args.layers} layers")
         for dtype, note, flags in self.forms():
-            artifact = self.compile(self.checkpoint(config), *flags)
+            artifact = self.compile(self.checkpoint(config), "--dtype", dtype, *flags)
             rows = self.bench(artifact, config, dtype, PREFILLS, 32, self.args.repetitions, note)
             for what, threads, (_, read) in rows:
                 if what == "decode":
@@ -134,7 +134,7 @@ class Report:
             source.write_text(experts.module(config, dtype))
             # The module says what its weights are.
             artifact = self.compile(source, "--params", self.checkpoint(config), "--max-step-tokens", max(PREFILLS),
-                                    *flags[2:])
+                                    *flags)
             for threads in THREADS:
                 for tokens in PREFILLS:
                     seconds, touched = experts.measure(
@@ -155,7 +155,7 @@ class Report:
         for dtype, types, flags in self.forms():
             for note, more, repetitions in (("", [], self.args.repetitions),
                                             (", generic lowering", ["--fallback"], 1)):
-                artifact = self.compile(self.checkpoint(config), *flags, *more)
+                artifact = self.compile(self.checkpoint(config), "--dtype", dtype, *flags, *more)
                 list(self.bench(artifact, config, dtype, [32], 0, repetitions, types + note))
 
     def first_token(self):
