@@ -85,6 +85,32 @@ def test_a_missing_key_is_the_originals_default(imported, name, key, default, ot
         assert without != imported(name, at(key, other))
 
 
+# What configurations of published checkpoints say besides, or in other words.
+PUBLISHED = [
+    ("afmoe-a", {"num_expert_groups": 1, "num_limited_groups": 1, "use_grouped_mm": True}),
+    ("deepseek_v3-fp8", {"quantization_config.fmt": "float8_e4m3fn", "quantization_config.modules_to_not_convert": ["lm_head"]}),
+    ("ernie4_5_moe-a", {"weight_share_add_bias": True, "use_rmsnorm": True, "fuse_rope": True, "compression_ratio": 1.0}),
+    ("exaone_moe-a", {"mlp_layer_types": None, "is_moe_layer": [False, True, True], "first_k_dense_replace": None,
+                      "first_last_k_dense_replace": 3, "topk_method": "noaux_tc", "scoring_func": "sigmoid",
+                      "sliding_window_pattern": "LLLG"}),
+    ("hunyuan_v1_moe-a", {"dense_list": [64, 0], "use_mla": False, "n_group": False, "norm_type": "rms", "use_cla": False}),
+    ("longcat_flash-a", {"attention_method": "MLA", "router_bias": False}),
+    ("minimax_m2-a", {"shared_moe_mode": "sigmoid", "shared_intermediate_size": 0, "mlp_intermediate_size": 8192, "use_mtp": True})]
+
+
+@pytest.mark.parametrize("name, keys", PUBLISHED, ids=[name for name, _ in PUBLISHED])
+def test_published_configurations_are_read(imported, name, keys):
+    def change(config):
+        for path, value in keys.items():
+            at(path, value, missing=value is None)(config)
+    assert imported(name, change) == imported(name, lambda config: None)
+
+
+def test_lists_of_sparse_layers_must_agree(imported):
+    with pytest.raises(AssertionError, match="two lists disagree"):
+        imported("exaone_moe-a", at("is_moe_layer", [False, False, True]))
+
+
 def test_null_may_be_a_value(imported):
     """Where the original takes null for none, and not for its default."""
     assert imported("mimo_v2_flash-a", at("attention_value_scale", None)) == imported("mimo_v2_flash-a", at("attention_value_scale", 1.0))
