@@ -55,9 +55,9 @@ FOLDS = {
         {"choose(x)": CHOOSE.format("renorm='sum', eps=1e-30")}, None,
         "scope = selected", 1e-6),
     "scale": (
-        {"sparse(x)": "0.75 * experts(x, choose(x), expert)"}, None,
-        {"choose(x)": CHOOSE.format("renorm='sum', eps=1e-30, scale=0.75")}, None,
-        "weight_from = logit, scale = 7.5", 1e-6),
+        {"sparse(x)": "0.5 * experts(x, choose(x), expert)"}, None,
+        {"choose(x)": CHOOSE.format("renorm='sum', eps=1e-30, scale=0.5")}, None,
+        "weight_from = logit, scale = 5.0", 1e-6),
     "null": (
         {"choose(x)": CHOOSE.format("renorm='sum', null_experts=2"),
          "sparse(x)": "experts(x, choose(x), [ffn_experts(14, expert), ffn_experts(2, expert)])"}, None,
