@@ -24,6 +24,9 @@ using nlohmann::json;
 
 static std::string layerText(const LayerSummary &layer) {
   std::string text = layer.router.empty() ? "dense" : layer.router;
+  if (!layer.otherExperts.empty())
+    text += ", " + layer.otherExperts + " of " + std::to_string(layer.experts) +
+            " experts";
   if (layer.window)
     text += ", window " + std::to_string(layer.window);
   if (layer.chunk)
@@ -39,6 +42,7 @@ static json layerJson(const LayerSummary &layer) {
   return {{"router", layer.router},
           {"experts", layer.experts},
           {"experts_per_token", layer.expertsPerToken},
+          {"other_experts", layer.otherExperts},
           {"window", layer.window},
           {"chunk", layer.chunk},
           {"mixer", layer.mixer},

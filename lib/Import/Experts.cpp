@@ -233,6 +233,12 @@ std::optional<Datum> ModuleBuilder::experts(Arguments arguments) {
   moe::ExpertRangesAttr attr;
   if (kinds.size() > 1)
     attr = moe::ExpertRangesAttr::get(&context, kinds);
+  std::string &words = frame().summary->otherExperts;
+  words.clear();
+  for (moe::ExpertRangeAttr range : kinds)
+    if (range.getKind() != moe::ExpertKind::Ffn)
+      words += (words.empty() ? "" : ", ") + std::to_string(range.getCount()) +
+               " " + stringifyExpertKind(range.getKind()).str();
   mlir::Value empty = emptyRows(width);
   auto op = moe::ExpertsOp::create(
       builder, loc(), TypeRange{empty.getType()}, *rows, routing->ids,

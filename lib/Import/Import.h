@@ -53,6 +53,8 @@ struct LayerSummary {
   std::string router;
   int64_t experts = 0;
   int64_t expertsPerToken = 0;
+  /// In words, of those experts that have no weights in a bank.
+  std::string otherExperts;
   int64_t window = 0; ///< 0: attention to the whole sequence.
   int64_t chunk = 0;  ///< 0: attention to more than the token's own chunk.
   std::string mixer;  ///< In words, empty for attention.
