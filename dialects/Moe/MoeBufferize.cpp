@@ -152,6 +152,8 @@ void moec::registerBufferization(DialectRegistry &registry) {
     ShortConvOp::attachInterface<DpsModel<ShortConvOp>>(*context);
     GatedDeltaOp::attachInterface<DpsModel<GatedDeltaOp>>(*context);
     PlacesOp::attachInterface<DpsModel<PlacesOp>>(*context);
+    FirstPlacesOp::attachInterface<DpsModel<FirstPlacesOp>>(*context);
+    SeqRowsOp::attachInterface<DpsModel<SeqRowsOp>>(*context);
     AppendOp::attachInterface<ReaderModel<AppendOp>>(*context);
   });
 }

@@ -133,6 +133,13 @@ void AttentionOp::getEffects(Effects &effects) {
     effects.emplace_back(MemoryEffects::Read::get(), &state);
 }
 
+void FirstPlacesOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+  effects.emplace_back(MemoryEffects::Read::get(), &getStateMutable());
+}
+
+void SeqRowsOp::getEffects(Effects &effects) { getDpsEffects(*this, effects); }
+
 static void getMixerEffects(DestinationStyleOpInterface op, OpOperand &state,
                             Effects &effects) {
   getDpsEffects(op, effects);
@@ -312,6 +319,14 @@ LogicalResult AppendOp::verify() {
                      {kAny, state.getHeads() * state.getValue()});
 }
 
+static LogicalResult verifyReach(Operation *op, int64_t window, int64_t chunk) {
+  if (window < 0)
+    return op->emitOpError("window must not be negative, got ") << window;
+  if (chunk < 0)
+    return op->emitOpError("chunk must not be negative, got ") << chunk;
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   if (failed(verifyOneOut(*this)) || failed(verifyState(*this, getState())) ||
       failed(verifyTokens(*this, getPositions(), getTokenSlots())))
@@ -321,11 +336,14 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("query heads must be a multiple of the key-value "
                        "heads, got ")
            << heads << " and " << kvHeads;
-  int64_t window = getWindow();
-  if (window < 0)
-    return emitOpError("window must not be negative, got ") << window;
-  if (int64_t chunk = getChunk(); chunk < 0)
-    return emitOpError("chunk must not be negative, got ") << chunk;
+  if (failed(verifyReach(*this, getWindow(), getChunk())))
+    return failure();
+  if (getFirst() && (getWindow() || getChunk()))
+    return emitOpError("has a window or a chunk of positions, and 'first', "
+                       "which says the same for places");
+  if (getFirst() &&
+      failed(verifyShape(*this, getFirst(), "first", {kAny}, i32(*this))))
+    return failure();
   if (double softcap = getSoftcap().convertToDouble();
       !(softcap >= 0) || !std::isfinite(softcap))
     return emitOpError("softcap must be finite and not negative, got ")
@@ -391,6 +409,18 @@ LogicalResult ShortConvOp::verify() {
   return verifyShape(*this, getOuts()[0], "output", {kAny, channels});
 }
 
+/// How many take part in front of every position, and behind the last one.
+static LogicalResult verifyPlacesState(Operation *op, Value state) {
+  auto type = dyn_cast<RecurrentType>(state.getType());
+  if (!type)
+    return verifyShape(op, state, "state", {kAny, 1, kAny}, f32(op));
+  if (type.getRows() == 1 && type.getColumns() > 1)
+    return success();
+  return op->emitOpError("needs a state of 1 row and a column more than there "
+                         "are positions, got ")
+         << type;
+}
+
 LogicalResult PlacesOp::verify() {
   if (failed(verifyOneOut(*this)) ||
       failed(verifyShape(*this, getIds(), "ids", {kAny, 1}, i32(*this))) ||
@@ -399,7 +429,25 @@ LogicalResult PlacesOp::verify() {
     return failure();
   if (int64_t from = getFrom(); from < 0)
     return emitOpError("from must not be negative, got ") << from;
-  if (failed(verifyRecurrent(*this, getState(), 1, 1)))
+  if (failed(verifyPlacesState(*this, getState())))
+    return failure();
+  return verifyShape(*this, getOuts()[0], "output", {kAny}, i32(*this));
+}
+
+LogicalResult FirstPlacesOp::verify() {
+  if (failed(verifyOneOut(*this)) ||
+      failed(verifyTokens(*this, getPositions(), getTokenSlots())) ||
+      failed(verifyReach(*this, getWindow(), getChunk())) ||
+      failed(verifyPlacesState(*this, getState())))
+    return failure();
+  if (!getWindow() && !getChunk())
+    return emitOpError("needs a window or a chunk");
+  return verifyShape(*this, getOuts()[0], "output", {kAny}, i32(*this));
+}
+
+LogicalResult SeqRowsOp::verify() {
+  if (failed(verifyOneOut(*this)) ||
+      failed(verifyTokens(*this, getSlots(), getTokenSlots())))
     return failure();
   return verifyShape(*this, getOuts()[0], "output", {kAny}, i32(*this));
 }

@@ -221,13 +221,16 @@ def Nn_AttentionOp : Nn_ComputeOp<"attention", [AttrSizedOperandSegments]> {
     Blocks of 32 positions, aligned to absolute positions, are reduced in ascending order with a running maximum, so
     that the result depends on nothing but the sequence.
 
-    With a `window`, only positions j > p - window count; with a `chunk`, only those of p's own chunk, j >= p - p mod chunk. A `softcap` c
+    With a `window`, only positions j > p - window count; with a `chunk`, only those of p's own chunk, j >= p - p mod chunk. Where positions are
+    places (`nn.places`), it is `first` that says so: only j >= first[t] count, and `first` does not fall along a sequence. A `softcap` c
     turns each score s into `c * tanh(s / c)`. `sinks` holds one more score for each head, that takes part in the softmax and has no value.
 
-    ins: `q` [T, heads * key], `positions` i32 [T], `token_slots` i32 [T], optional `sinks` f32 [heads]; outs: [T, heads * value].
+    ins: `q` [T, heads * key], `positions` i32 [T], `token_slots` i32 [T], optional `first` i32 [T] from 0 to the position, optional
+    `sinks` f32 [heads]; outs: [T, heads * value].
   }];
   let arguments = (ins Nn_Shaped:$q, Nn_Shaped:$positions, Nn_Shaped:$token_slots,
-                       Variadic<Nn_StateOperand>:$state, Optional<Nn_Shaped>:$sinks,
+                       Variadic<Nn_StateOperand>:$state, Optional<Nn_Shaped>:$first,
+                       Optional<Nn_Shaped>:$sinks,
                        Variadic<Nn_Shaped>:$outs,
                        I64Attr:$heads, I64Attr:$kv_heads, F64Attr:$scale,
                        DefaultValuedAttr<I64Attr, "0">:$window,
@@ -236,7 +239,7 @@ def Nn_AttentionOp : Nn_ComputeOp<"attention", [AttrSizedOperandSegments]> {
   let assemblyFormat = [{
     attr-dict `ins` `(` $q `,` $positions `,` $token_slots `:` type($q) `,` type($positions) `,`
     type($token_slots) `)` `state` `(` $state `:` type($state) `)`
-    (`sinks` `(` $sinks^ `:` type($sinks) `)`)? `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+    (`first` `(` $first^ `:` type($first) `)`)? (`sinks` `(` $sinks^ `:` type($sinks) `)`)? `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
   }];
 }
 
@@ -254,8 +257,8 @@ def Nn_PlacesOp : Nn_MixerOp<"places"> {
     `y[t]` is the number of tokens of t's sequence in front of it, in this step and in earlier ones, whose id is at least `from`. Where keys and
     values are stored of these tokens only, it is where those of t go; places ascend as positions do.
     }] # batch # [{
-    ins: `ids` i32 [T, 1], `positions` i32 [T], `seq_offsets` i32 [S + 1], `slots` i32 [S]; outs: i32 [T]. State: the number of these tokens so
-    far, f32 [1, 1], exact below 2^24.
+    ins: `ids` i32 [T, 1], `positions` i32 [T], `seq_offsets` i32 [S + 1], `slots` i32 [S]; outs: i32 [T]. State: for every position the number of
+    these tokens in front of it, f32 [1, positions + 1], exact below 2^24.
   }];
   let arguments = (ins Nn_Shaped:$ids, Nn_Shaped:$positions, Nn_Shaped:$seq_offsets, Nn_Shaped:$slots,
                        Nn_RecurrentOperand:$state, Variadic<Nn_Shaped>:$outs,
@@ -264,6 +267,39 @@ def Nn_PlacesOp : Nn_MixerOp<"places"> {
     attr-dict `ins` `(` $ids `,` $positions `,` $seq_offsets `,` $slots `:` type($ids) `,` type($positions) `,`
     type($seq_offsets) `,` type($slots) `)` `state` `(` $state `:` type($state) `)` `outs` `(` $outs `:` type($outs) `)`
     (`->` type($results)^)?
+  }];
+}
+
+def Nn_FirstPlacesOp : Nn_ComputeOp<"first_places"> {
+  let summary = "the place from which on a token sees those that take part";
+  let description = [{
+    `y[t]` is the number of tokens that take part and that the token at position p does not see: those at positions up to p - window, or in
+    front of p's own chunk, p - p mod chunk. So the window of attention means positions where keys are stored at places.
+
+    ins: `positions` i32 [T], `token_slots` i32 [T]; the state that `nn.places` wrote, of these tokens too, is read; outs: i32 [T].
+  }];
+  let arguments = (ins Nn_Shaped:$positions, Nn_Shaped:$token_slots, Nn_RecurrentOperand:$state,
+                       Variadic<Nn_Shaped>:$outs,
+                       DefaultValuedAttr<I64Attr, "0">:$window,
+                       DefaultValuedAttr<I64Attr, "0">:$chunk);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $positions `,` $token_slots `:` type($positions) `,` type($token_slots) `)`
+    `state` `(` $state `:` type($state) `)` `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+  }];
+}
+
+def Nn_SeqRowsOp : Nn_ComputeOp<"seq_rows"> {
+  let summary = "where the rows of each sequence begin, of the tokens that take part";
+  let description = [{
+    `y[s]` to `y[s + 1]` are the rows whose slot is `slots[s]`, none where no token of the sequence takes part: what `seq_offsets` are for all
+    tokens. Rows are in the order of the tokens of a step, so those of a sequence lie one after another, in the order of `slots`.
+
+    ins: `token_slots` i32 [T], `slots` i32 [S]; outs: i32 [S + 1].
+  }];
+  let arguments = (ins Nn_Shaped:$token_slots, Nn_Shaped:$slots, Variadic<Nn_Shaped>:$outs);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $token_slots `,` $slots `:` type($token_slots) `,` type($slots) `)`
+    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
   }];
 }
 

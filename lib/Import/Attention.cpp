@@ -277,8 +277,9 @@ mlir::Value ModuleBuilder::attend(mlir::Value q, mlir::Value state,
   mlir::Value where = places(), empty = emptyRows(how.heads * type.getValue());
   auto attention = nn::AttentionOp::create(
       builder, loc(), TypeRange{empty.getType()}, q, where, frame().tokenSlots,
-      ValueRange{state}, sinks, ValueRange{empty}, how.heads, type.getHeads(),
-      APFloat(how.scale), how.window, how.chunk, APFloat(how.softcap));
+      ValueRange{state}, /*first=*/mlir::Value(), sinks, ValueRange{empty},
+      how.heads, type.getHeads(), APFloat(how.scale), how.window, how.chunk,
+      APFloat(how.softcap));
   return attention->getResult(0);
 }
 

@@ -100,7 +100,8 @@ std::optional<Datum> ModuleBuilder::recurse(Arguments arguments) {
 /// on.
 mlir::Value ModuleBuilder::placesOf(const Routing &routing, int64_t from) {
   Frame &entry = frame();
-  auto type = nn::RecurrentType::get(&context, 1, 1, summary.maxSequences);
+  auto type = nn::RecurrentType::get(&context, 1, summary.maxContext + 1,
+                                     summary.maxSequences);
   summary.stateBytes += type.getPoolType().getNumElements() * 4;
   mlir::Value state = nn::StateOp::create(builder, loc(), type, numStates++);
   mlir::Value empty = tensor::EmptyOp::create(

@@ -173,15 +173,18 @@ static LogicalResult evaluate(AttentionOp op, Frame<Real> &frame) {
       static_cast<int64_t>(op.getHeads()), op.getScale().convertToDouble(),
       static_cast<int64_t>(op.getWindow()), static_cast<int64_t>(op.getChunk()),
       op.getSoftcap().convertToDouble()};
-  TensorRef<Real> sinks;
+  TensorRef<Real> first, sinks;
+  if (op.getFirst())
+    first = frame.tensor(op.getFirst());
   if (op.getSinks())
     sinks = frame.tensor(op.getSinks());
-  return finish(
-      op, op.getOuts()[0],
-      attention(*frame.state(op.getState()[0]), *frame.tensor(op.getQ()),
-                *frame.tensor(op.getPositions()),
-                *frame.tensor(op.getTokenSlots()), sinks.get(), shape),
-      frame);
+  return finish(op, op.getOuts()[0],
+                attention(*frame.state(op.getState()[0]),
+                          *frame.tensor(op.getQ()),
+                          *frame.tensor(op.getPositions()),
+                          *frame.tensor(op.getTokenSlots()), sinks.get(), shape,
+                          first.get()),
+                frame);
 }
 
 /// The sequences of a step as a mixer gets them.
@@ -222,12 +225,35 @@ static LogicalResult evaluate(GatedDeltaOp op, Frame<Real> &frame) {
 
 template <typename Real>
 static LogicalResult evaluate(PlacesOp op, Frame<Real> &frame) {
+  auto type = dyn_cast<RecurrentType>(op.getState().getType());
+  if (!type)
+    return noSemantics(op);
+  return finish(op, op.getOuts()[0],
+                places(*frame.recurrent(op.getState()), type.getColumns(),
+                       *frame.tensor(op.getIds()),
+                       static_cast<int64_t>(op.getFrom()),
+                       sequencesOf(op, frame)),
+                frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(FirstPlacesOp op, Frame<Real> &frame) {
   if (!isa<RecurrentType>(op.getState().getType()))
     return noSemantics(op);
+  return finish(op, op.getOuts()[0],
+                firstPlaces(*frame.recurrent(op.getState()),
+                            *frame.tensor(op.getPositions()),
+                            *frame.tensor(op.getTokenSlots()),
+                            static_cast<int64_t>(op.getWindow()),
+                            static_cast<int64_t>(op.getChunk())),
+                frame);
+}
+
+template <typename Real>
+static LogicalResult evaluate(SeqRowsOp op, Frame<Real> &frame) {
   return finish(
       op, op.getOuts()[0],
-      places(*frame.recurrent(op.getState()), *frame.tensor(op.getIds()),
-             static_cast<int64_t>(op.getFrom()), sequencesOf(op, frame)),
+      seqRows(*frame.tensor(op.getTokenSlots()), *frame.tensor(op.getSlots())),
       frame);
 }
 
@@ -243,7 +269,8 @@ LogicalResult reference::evaluateNn(Operation *op,
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case<RmsNormOp, LayerNormOp, RopeOp, JoinHeadsOp, GatherRowsOp,
             TokenSlotsOp, AppendOp, AttentionOp, ShortConvOp, PlacesOp,
-            GatedDeltaOp>([&](auto typed) { return evaluate(typed, frame); })
+            FirstPlacesOp, SeqRowsOp, GatedDeltaOp>(
+          [&](auto typed) { return evaluate(typed, frame); })
       .Default(noSemantics);
 }
 

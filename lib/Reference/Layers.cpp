@@ -242,9 +242,13 @@ attend(const KeyValues<Real> &state,
 template <typename Real>
 static Result<std::vector<const typename KeyValues<Real>::Entry *>>
 visibleEntries(const KeyValues<Real> &state, int64_t slot, int64_t position,
-               const AttentionShape &shape) {
+               int64_t first, const AttentionShape &shape) {
   std::vector<const typename KeyValues<Real>::Entry *> visible;
-  int64_t first = 0;
+  if (first < 0 || first > position)
+    return Status::failure(weights::ErrorCode::InvalidArgument,
+                           "position " + std::to_string(position) +
+                               " cannot see from " + std::to_string(first) +
+                               " on");
   if (shape.window)
     first = std::max(first, position - shape.window + 1);
   if (shape.chunk)
@@ -266,15 +270,18 @@ template <typename Real>
 Result<Tensor<Real>>
 reference::attention(const KeyValues<Real> &state, const Tensor<Real> &q,
                      const Tensor<Real> &positions, const Tensor<Real> &slots,
-                     const Tensor<Real> *sinks, AttentionShape shape) {
+                     const Tensor<Real> *sinks, AttentionShape shape,
+                     const Tensor<Real> *first) {
   Status status = checkPlaces(state, q.rows(), positions, slots);
+  if (status.ok() && first)
+    status = checkTokens("first", *first, q.rows());
   if (!status.ok())
     return status;
   int64_t shared = shape.heads / state.heads;
   Tensor<Real> out = realTensor<Real>({q.rows(), shape.heads * state.value});
   for (int64_t t = 0; t < q.rows(); ++t) {
-    auto entries =
-        visibleEntries(state, slots.ints[t], positions.ints[t], shape);
+    auto entries = visibleEntries(state, slots.ints[t], positions.ints[t],
+                                  first ? first->ints[t] : 0, shape);
     if (!entries)
       return entries.status();
     for (int64_t h = 0; h < shape.heads; ++h)
@@ -305,7 +312,8 @@ reference::attention(const KeyValues<Real> &state, const Tensor<Real> &q,
       const Tensor<Real> &, const Tensor<Real> &);                             \
   template Result<Tensor<Real>> reference::attention<Real>(                    \
       const KeyValues<Real> &, const Tensor<Real> &, const Tensor<Real> &,     \
-      const Tensor<Real> &, const Tensor<Real> *, AttentionShape);
+      const Tensor<Real> &, const Tensor<Real> *, AttentionShape,              \
+      const Tensor<Real> *);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -91,13 +91,14 @@ struct AttentionShape {
   double softcap; ///< 0: none
 };
 
-/// Causal attention of every token over the positions of its slot; `sinks` may
-/// be null.
+/// Causal attention of every token over the positions of its slot, from `first`
+/// on where that is given; `sinks` may be null.
 template <typename Real>
 weights::Result<Tensor<Real>>
 attention(const KeyValues<Real> &state, const Tensor<Real> &q,
           const Tensor<Real> &positions, const Tensor<Real> &slots,
-          const Tensor<Real> *sinks, AttentionShape shape);
+          const Tensor<Real> *sinks, AttentionShape shape,
+          const Tensor<Real> *first = nullptr);
 
 } // namespace moec::reference
 

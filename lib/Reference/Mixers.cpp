@@ -116,24 +116,74 @@ reference::gatedDelta(Recurrent<Real> &state, const Tensor<Real> &q,
 }
 
 template <typename Real>
-Result<Tensor<Real>> reference::places(Recurrent<Real> &state,
+Result<Tensor<Real>> reference::places(Recurrent<Real> &state, int64_t columns,
                                        const Tensor<Real> &ids, int64_t from,
                                        const Sequences<Real> &sequences) {
+  for (int64_t position : sequences.positions.ints)
+    if (position < 0 || position >= columns - 1)
+      return invalid("position " + std::to_string(position) + " is not below " +
+                     std::to_string(columns - 1));
   Tensor<Real> y = intTensor<Real>({ids.rows()}, 0);
-  auto body = [&](int64_t t, Real *count) {
-    y.ints[t] = static_cast<int32_t>(*count);
-    *count += ids.ints[t] >= from;
+  auto body = [&](int64_t t, Real *counts) {
+    Real *before = counts + sequences.positions.ints[t];
+    y.ints[t] = static_cast<int32_t>(*before);
+    before[1] = *before + (ids.ints[t] >= from);
   };
-  Status status = forTokens(state, 1, ids.rows(), sequences, body);
+  Status status = forTokens(state, columns, ids.rows(), sequences, body);
   if (!status.ok())
     return status;
   return y;
 }
 
+template <typename Real>
+Result<Tensor<Real>> reference::firstPlaces(const Recurrent<Real> &state,
+                                            const Tensor<Real> &positions,
+                                            const Tensor<Real> &slots,
+                                            int64_t window, int64_t chunk) {
+  Tensor<Real> y = intTensor<Real>({positions.rows()}, 0);
+  for (int64_t t = 0; t < positions.rows(); ++t) {
+    int64_t position = positions.ints[t], first = 0;
+    auto held = state.slots.find(slots.ints[t]);
+    if (held == state.slots.end() || position < 0 ||
+        position >= held->second.length)
+      return invalid("position " + std::to_string(position) + " of slot " +
+                     std::to_string(slots.ints[t]) +
+                     ", of which no places are known");
+    if (window)
+      first = std::max(first, position - window + 1);
+    if (chunk)
+      first = std::max(first, position - position % chunk);
+    y.ints[t] = static_cast<int32_t>(held->second.values[first]);
+  }
+  return y;
+}
+
+template <typename Real>
+Result<Tensor<Real>> reference::seqRows(const Tensor<Real> &tokenSlots,
+                                        const Tensor<Real> &slots) {
+  Tensor<Real> y = intTensor<Real>({slots.rows() + 1}, 0);
+  int64_t row = 0;
+  for (int64_t s = 0; s < slots.rows(); ++s) {
+    while (row < tokenSlots.rows() && tokenSlots.ints[row] == slots.ints[s])
+      ++row;
+    y.ints[s + 1] = row;
+  }
+  if (row != tokenSlots.rows())
+    return invalid("row " + std::to_string(row) + " is of slot " +
+                   std::to_string(tokenSlots.ints[row]) +
+                   ", which no later sequence has");
+  return y;
+}
+
 #define INSTANTIATE(Real)                                                      \
   template Result<Tensor<Real>> reference::places<Real>(                       \
-      Recurrent<Real> &, const Tensor<Real> &, int64_t,                        \
+      Recurrent<Real> &, int64_t, const Tensor<Real> &, int64_t,               \
       const Sequences<Real> &);                                                \
+  template Result<Tensor<Real>> reference::firstPlaces<Real>(                  \
+      const Recurrent<Real> &, const Tensor<Real> &, const Tensor<Real> &,     \
+      int64_t, int64_t);                                                       \
+  template Result<Tensor<Real>> reference::seqRows<Real>(                      \
+      const Tensor<Real> &, const Tensor<Real> &);                             \
   template Result<Tensor<Real>> reference::shortConv<Real>(                    \
       Recurrent<Real> &, const Tensor<Real> &, const Tensor<Real> &,           \
       const Tensor<Real> *, const Sequences<Real> &);                          \

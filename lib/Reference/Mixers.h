@@ -50,11 +50,23 @@ gatedDelta(Recurrent<Real> &state, const Tensor<Real> &q, const Tensor<Real> &k,
            const Tensor<Real> &beta, int64_t keyHeads,
            const Sequences<Real> &sequences);
 
-/// How many earlier tokens of its sequence have an id of at least `from`.
+/// How many earlier tokens of its sequence have an id of at least `from`; a
+/// slot remembers it for each of its `columns` - 1 positions.
 template <typename Real>
-weights::Result<Tensor<Real>> places(Recurrent<Real> &state,
+weights::Result<Tensor<Real>> places(Recurrent<Real> &state, int64_t columns,
                                      const Tensor<Real> &ids, int64_t from,
                                      const Sequences<Real> &sequences);
+
+/// How many of those that a slot remembers are out of reach for each token.
+template <typename Real>
+weights::Result<Tensor<Real>>
+firstPlaces(const Recurrent<Real> &state, const Tensor<Real> &positions,
+            const Tensor<Real> &slots, int64_t window, int64_t chunk);
+
+/// Where the rows of each sequence begin.
+template <typename Real>
+weights::Result<Tensor<Real>> seqRows(const Tensor<Real> &tokenSlots,
+                                      const Tensor<Real> &slots);
 
 } // namespace moec::reference
 

@@ -100,9 +100,9 @@ private:
     return b.add(run.position, b.div(row, cut.heads));
   }
   /// Whether a token may not see what came long before it.
-  bool isLimited() { return op.getWindow() || op.getChunk(); }
-  Value firstVisible(Value position);
-  Value endOfReaders(Value base);
+  bool isLimited() { return op.getWindow() || op.getChunk() || op.getFirst(); }
+  Value firstVisible(Run run, Value token);
+  Value endOfReaders(Run run, Value base);
   std::pair<Value, Value> visible(Run run, Value base, Value row);
   void forRows(Run run, Value head,
                llvm::function_ref<void(Value row, Value token, Value head)>);
@@ -178,10 +178,12 @@ void AttentionBuilder::forRows(
 // Blocks
 //===----------------------------------------------------------------------===//
 
-/// The first position that the token at `position` sees; it never falls from
-/// one token to the next.
-Value AttentionBuilder::firstVisible(Value position) {
-  Value first = b.index(0);
+/// The first position that this token of a run sees; it never falls from one
+/// token to the next.
+Value AttentionBuilder::firstVisible(Run run, Value token) {
+  if (Value first = op.getFirst())
+    return b.loadIndex(first, b.add(run.token, token));
+  Value first = b.index(0), position = b.add(run.position, token);
   if (int64_t window = op.getWindow())
     first = b.max(b.sub(position, b.index(window - 1)), first);
   if (int64_t chunk = op.getChunk())
@@ -189,17 +191,27 @@ Value AttentionBuilder::firstVisible(Value position) {
   return first;
 }
 
-/// The first position whose token sees nothing of the block at `base`, of those
-/// behind the block.
-Value AttentionBuilder::endOfReaders(Value base) {
+/// How many tokens of a run come before the first that sees nothing of the
+/// block at `base`, since that is too long ago.
+Value AttentionBuilder::endOfReaders(Run run, Value base) {
   Value last = b.add(base, State::positions - 1), end;
+  if (Value first = op.getFirst())
+    return b.forLoop(
+        b.index(0), run.count, 1, b.index(0),
+        [&](Value token, ValueRange carried) -> Values {
+          Value at = b.loadIndex(first, b.add(run.token, token));
+          Value sees =
+              arith::CmpIOp::create(b, arith::CmpIPredicate::sle, at, last);
+          return {b.add(carried[0], arith::IndexCastUIOp::create(
+                                        b, b.getIndexType(), sees))};
+        })[0];
   if (int64_t window = op.getWindow())
     end = b.add(last, window);
   if (int64_t chunk = op.getChunk()) {
     Value next = b.mul(b.add(b.div(last, chunk), 1), chunk);
     end = end ? b.min(end, next) : next;
   }
-  return end;
+  return b.sub(end, run.position);
 }
 
 /// The lanes from and to of the block at `base` that a row sees. Where it sees
@@ -208,7 +220,7 @@ std::pair<Value, Value> AttentionBuilder::visible(Run run, Value base,
                                                   Value row) {
   Value at = position(run, row), from = b.index(0);
   if (isLimited())
-    from = b.max(b.sub(firstVisible(at), base), from);
+    from = b.max(b.sub(firstVisible(run, b.div(row, cut.heads)), base), from);
   Value end = b.sub(b.add(at, 1), base);
   return {from, b.min(end, b.index(State::positions))};
 }
@@ -242,7 +254,7 @@ void AttentionBuilder::visit(Run run, StateBlock block, Value base) {
   Value first = b.max(b.sub(base, run.position), b.index(0));
   Value end = run.count;
   if (isLimited())
-    end = b.min(end, b.sub(endOfReaders(base), run.position));
+    end = b.min(end, endOfReaders(run, base));
   Value from = b.mul(first, cut.heads), to = b.mul(end, cut.heads);
   tiles.forTiles(from, to, [&](int64_t rows, Value row) {
     tiles.score(rows, row, block);
@@ -360,7 +372,7 @@ void AttentionBuilder::build(Value head, Value from, Value to) {
   int64_t heads = op.getHeads() / state.heads;
   forRuns(from, to, [&](Run run) {
     start(run, head);
-    Value firstBlock = b.div(firstVisible(run.position), State::positions);
+    Value firstBlock = b.div(firstVisible(run, b.index(0)), State::positions);
     Value end = b.ceilDiv(b.add(run.position, run.count), State::positions);
     b.forLoop(firstBlock, end, 1, [&](Value number) {
       StateBlock block{state.block(b, run.slot, number), b.div(head, heads)};

@@ -390,21 +390,26 @@ static void buildTask(VectorBuilder &b, nn::GatedDeltaOp op, int64_t registers,
                       Value number, Value head) {
   Value first = b.loadIndex(op.getSeqOffsets(), number);
   Value count = b.sub(b.loadIndex(op.getSeqOffsets(), b.add(number, 1)), first);
-  Value position = b.loadIndex(op.getPositions(), first);
   DeltaBuilder builder(b, op, registers, b.loadIndex(op.getSlots(), number),
                        head);
-  Value begins =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, position, b.index(0));
-  b.ifThen(begins, [&] { builder.clear(); });
-  Value end = b.add(position, count);
-  b.forLoop(b.div(position, kChunk), b.ceilDiv(end, kChunk), 1,
-            [&](Value chunk) {
-              Value base = b.mul(chunk, kChunk);
-              Value from = b.max(b.sub(position, base), b.index(0));
-              Value to = b.min(b.sub(end, base), b.index(kChunk));
-              Value at = b.sub(b.add(base, from), position);
-              builder.build({b.add(first, at), from, to});
-            });
+  // Of a sequence without rows, no position says where it is.
+  Value hasRows =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ne, count, b.index(0));
+  b.ifThen(hasRows, [&] {
+    Value position = b.loadIndex(op.getPositions(), first);
+    Value begins = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, position,
+                                         b.index(0));
+    b.ifThen(begins, [&] { builder.clear(); });
+    Value end = b.add(position, count);
+    b.forLoop(b.div(position, kChunk), b.ceilDiv(end, kChunk), 1,
+              [&](Value chunk) {
+                Value base = b.mul(chunk, kChunk);
+                Value from = b.max(b.sub(position, base), b.index(0));
+                Value to = b.min(b.sub(end, base), b.index(kChunk));
+                Value at = b.sub(b.add(base, from), position);
+                builder.build({b.add(first, at), from, to});
+              });
+  });
 }
 
 namespace {

@@ -45,10 +45,9 @@ public:
   ConvBuilder(VectorBuilder &b, nn::ShortConvOp op, int64_t past)
       : b(b), op(op), past(past) {}
 
-  /// `size` channels from `channel` on, of the sequence of this number.
-  void build(Value number, Value channel, int64_t size) {
-    Value from = b.loadIndex(op.getSeqOffsets(), number);
-    Value to = b.loadIndex(op.getSeqOffsets(), b.add(number, 1));
+  /// `size` channels from `channel` on, of the sequence of this number, whose
+  /// rows are `from` to `to`, at least one.
+  void build(Value number, Value from, Value to, Value channel, int64_t size) {
     Value slot = b.loadIndex(op.getSlots(), number);
     Value begins =
         arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
@@ -118,8 +117,16 @@ struct ShortConvToVectors : OpRewritePattern<nn::ShortConvOp> {
     b.tasks(b.mul(b.dim(op.getSlots(), 0), parts), [&](Value task) {
       Value number = b.div(task, parts);
       Value first = b.mul(b.rem(task, parts), part);
-      b.forChunks(part, 1, [&](Value at, int64_t size) {
-        ConvBuilder(b, op, past).build(number, b.add(first, at), size);
+      Value from = b.loadIndex(op.getSeqOffsets(), number);
+      Value to = b.loadIndex(op.getSeqOffsets(), b.add(number, 1));
+      // Of a sequence without rows, no position says where it is.
+      Value hasRows =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::ne, from, to);
+      b.ifThen(hasRows, [&] {
+        b.forChunks(part, 1, [&](Value at, int64_t size) {
+          ConvBuilder(b, op, past)
+              .build(number, from, to, b.add(first, at), size);
+        });
       });
     });
     Explain("moe-cpu-lower-short-conv", "short-conv")

@@ -120,7 +120,7 @@ public:
         sum(buffer(b, {value}, b.getF32Type())),
         cell(buffer(b, {}, b.getF32Type())) {
     // Positions before this one are outside the window or the chunk.
-    begin = b.index(0);
+    begin = op.getFirst() ? b.loadIndex(op.getFirst(), token) : b.index(0);
     if (int64_t window = op.getWindow())
       begin = b.max(begin, b.add(b.sub(position, b.index(window)), 1));
     if (int64_t chunk = op.getChunk())

@@ -72,6 +72,8 @@ struct LowerToLinalg : moec::impl::LowerToLinalgPassBase<LowerToLinalg> {
             nn::AttentionOp::getOperationName(),
             nn::ShortConvOp::getOperationName(),
             nn::PlacesOp::getOperationName(),
+            nn::FirstPlacesOp::getOperationName(),
+            nn::SeqRowsOp::getOperationName(),
             nn::GatedDeltaOp::getOperationName()};
   }
 };

@@ -2,7 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Token by token, as the ops are defined. The delta rule keeps its matrix up to
+// Token by token, as the ops are defined, and what tells mixers in recursions
+// which tokens these are. The delta rule keeps its matrix up to
 // date and needs nothing else of the state.
 //
 //===----------------------------------------------------------------------===//
@@ -116,10 +117,13 @@ struct PlacesToLoops : OpRewritePattern<nn::PlacesOp> {
     VectorBuilder b(op.getLoc(), rewriter, 1);
     b.tasks(b.dim(op.getSlots(), 0), [&](Value number) {
       Sequence<nn::PlacesOp> sequence(b, op, number);
-      Values held{sequence.slot, b.index(0), b.index(0)};
-      auto clear = [&] { store(b, b.f32(0.0), state, held); };
+      auto held = [&](Value position) {
+        return Values{sequence.slot, b.index(0), position};
+      };
+      auto clear = [&] { store(b, b.f32(0.0), state, held(b.index(0))); };
       sequence.forTokens(b, op, clear, [&](Value token) {
-        Value count = load(b, state, held);
+        Value position = b.loadIndex(op.getPositions(), token);
+        Value count = load(b, state, held(position));
         Value place = arith::FPToSIOp::create(b, b.getI32Type(), count);
         memref::StoreOp::create(b, place, op.getOuts()[0], token);
         Value id = memref::LoadOp::create(b, ids, Values{token, b.index(0)});
@@ -127,7 +131,68 @@ struct PlacesToLoops : OpRewritePattern<nn::PlacesOp> {
                                              b.i32(op.getFrom()));
         Value more = arith::SelectOp::create(b, counts,
                                              plus(b, count, b.f32(1.0)), count);
-        store(b, more, state, held);
+        store(b, more, state, held(b.add(position, 1)));
+      });
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct FirstPlacesToLoops : OpRewritePattern<nn::FirstPlacesOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::FirstPlacesOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!isStatic(op.getState()))
+      return rewriter.notifyMatchFailure(op, "expected a resolved state");
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    b.tasks(b.index(1), [&](Value) {
+      b.forLoop(b.index(0), b.dim(op.getPositions(), 0), 1, [&](Value token) {
+        Value position = b.loadIndex(op.getPositions(), token);
+        Value first = b.index(0);
+        if (int64_t window = op.getWindow())
+          first = b.max(first, b.sub(position, b.index(window - 1)));
+        if (int64_t chunk = op.getChunk())
+          first = b.max(first, b.mul(b.div(position, chunk), chunk));
+        Value slot = b.loadIndex(op.getTokenSlots(), token);
+        Value count = load(b, op.getState(), {slot, b.index(0), first});
+        Value place = arith::FPToSIOp::create(b, b.getI32Type(), count);
+        memref::StoreOp::create(b, place, op.getOuts()[0], token);
+      });
+    });
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct SeqRowsToLoops : OpRewritePattern<nn::SeqRowsOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nn::SeqRowsOp op,
+                                PatternRewriter &rewriter) const override {
+    Value out = op.getOuts()[0];
+    if (!isa<MemRefType>(out.getType()))
+      return rewriter.notifyMatchFailure(op, "expected memrefs");
+    VectorBuilder b(op.getLoc(), rewriter, 1);
+    // Rows of a sequence lie together, behind those of earlier ones.
+    b.tasks(b.index(1), [&](Value) {
+      Value rows = b.dim(op.getTokenSlots(), 0);
+      memref::StoreOp::create(b, b.i32(0), out, b.index(0));
+      b.forLoop(b.index(0), b.dim(op.getSlots(), 0), 1, [&](Value number) {
+        Value slot = b.loadIndex(op.getSlots(), number);
+        Value begin = b.loadIndex(out, number);
+        Values end =
+            b.forLoop(begin, rows, 1, begin,
+                      [&](Value row, ValueRange carried) -> Values {
+                        Value other = b.loadIndex(op.getTokenSlots(), row);
+                        Value isOwn = arith::CmpIOp::create(
+                            b, arith::CmpIPredicate::eq, other, slot);
+                        return {arith::SelectOp::create(b, isOwn, b.add(row, 1),
+                                                        carried[0])};
+                      });
+        Value number32 = arith::IndexCastOp::create(b, b.getI32Type(), end[0]);
+        memref::StoreOp::create(b, number32, out, b.add(number, 1));
       });
     });
     rewriter.eraseOp(op);
@@ -224,6 +289,6 @@ struct GatedDeltaToLinalg : OpRewritePattern<nn::GatedDeltaOp> {
 } // namespace
 
 void fallback::populateMixers(RewritePatternSet &patterns) {
-  patterns.add<ShortConvToLinalg, PlacesToLoops, GatedDeltaToLinalg>(
-      patterns.getContext());
+  patterns.add<ShortConvToLinalg, PlacesToLoops, FirstPlacesToLoops,
+               SeqRowsToLoops, GatedDeltaToLinalg>(patterns.getContext());
 }

@@ -126,6 +126,15 @@ func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !n
 // -----
 
 func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
+  // expected-error @+1 {{'nn.attention' op has a window or a chunk of positions, and 'first', which says the same for places}}
+  %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 4 : i64}
+      ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) first(%p : tensor<?xi32>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x96xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>, %kv: !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>, %o: tensor<?x64xf32>) {
   // expected-error @+1 {{'nn.attention' op window must not be negative, got -1}}
   %r = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = -1 : i64}
       ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>) state(%kv : !nn.state<heads = 2, key = 24, value = 16, element = f32, sequences = 8, positions = 100>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>

@@ -32,6 +32,9 @@ func.func @tensors(%x: tensor<?x48xf32>, %w: tensor<48xf32>, %h: tensor<24xf32>,
   // CHECK: nn.append ins(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>) state(%[[L]] : !nn.state<{{.*}}prefix = true>)
   nn.append ins(%x, %v, %p, %s : tensor<?x48xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>)
       state(%latent : !nn.state<heads = 2, key = 40, value = 16, element = bf16, sequences = 8, positions = 100, prefix = true>)
+  // CHECK: nn.attention {heads = {{.*}}} ins({{.*}}) state({{.*}}) first(%{{.*}} : tensor<?xi32>) outs
+  %first =   nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64} ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>)
+      state(%kv : !state) first(%p : tensor<?xi32>) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
   // CHECK: nn.attention {{.*}}window = 32 : i64
   %7 = nn.attention {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.2 : f64, window = 32 : i64} ins(%q, %p, %s : tensor<?x96xf32>, tensor<?xi32>, tensor<?xi32>)
       state(%kv : !state) outs(%o : tensor<?x64xf32>) -> tensor<?x64xf32>
@@ -88,12 +91,19 @@ func.func @memrefs(%k: memref<?x48xf32>, %v: memref<?x32xf32>, %q: memref<?x96xf
 }
 
 // CHECK-LABEL: func.func @places
-func.func @places(%i: tensor<?x1xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 1, sequences = 3>, %mi: memref<?x1xi32>, %mp: memref<?xi32>, %pool: memref<3x1x1xf32>) {
-  // CHECK: nn.places {from = 2 : i64} ins({{.*}}) state(%{{.*}} : !nn.recurrent<rows = 1, columns = 1, sequences = 3>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
+func.func @places(%i: tensor<?x1xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 9, sequences = 3>, %mi: memref<?x1xi32>, %mp: memref<?xi32>, %pool: memref<3x1x9xf32>) {
+  // CHECK: nn.places {from = 2 : i64} ins({{.*}}) state(%{{.*}} : !nn.recurrent<rows = 1, columns = 9, sequences = 3>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
   %r = nn.places {from = 2 : i64} ins(%i, %p, %p, %p : tensor<?x1xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
-      state(%s : !nn.recurrent<rows = 1, columns = 1, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
-  // CHECK: nn.places ins({{.*}}) state(%{{.*}} : memref<3x1x1xf32>) outs(%{{.*}} : memref<?xi32>){{$}}
-  nn.places ins(%mi, %mp, %mp, %mp : memref<?x1xi32>, memref<?xi32>, memref<?xi32>, memref<?xi32>) state(%pool : memref<3x1x1xf32>) outs(%mp : memref<?xi32>)
+      state(%s : !nn.recurrent<rows = 1, columns = 9, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  // CHECK: nn.places ins({{.*}}) state(%{{.*}} : memref<3x1x9xf32>) outs(%{{.*}} : memref<?xi32>){{$}}
+  nn.places ins(%mi, %mp, %mp, %mp : memref<?x1xi32>, memref<?xi32>, memref<?xi32>, memref<?xi32>) state(%pool : memref<3x1x9xf32>) outs(%mp : memref<?xi32>)
+  // CHECK: nn.first_places {chunk = 8 : i64, window = 3 : i64} ins({{.*}}) state(%{{.*}} : !nn.recurrent<rows = 1, columns = 9, sequences = 3>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
+  %f = nn.first_places {window = 3 : i64, chunk = 8 : i64} ins(%p, %p : tensor<?xi32>, tensor<?xi32>)
+      state(%s : !nn.recurrent<rows = 1, columns = 9, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  // CHECK: nn.first_places {window = 3 : i64} ins({{.*}}) state(%{{.*}} : memref<3x1x9xf32>) outs(%{{.*}} : memref<?xi32>){{$}}
+  nn.first_places {window = 3 : i64} ins(%mp, %mp : memref<?xi32>, memref<?xi32>) state(%pool : memref<3x1x9xf32>) outs(%mp : memref<?xi32>)
+  // CHECK: nn.seq_rows ins(%{{.*}}, %{{.*}} : tensor<?xi32>, tensor<?xi32>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
+  %o = nn.seq_rows ins(%p, %p : tensor<?xi32>, tensor<?xi32>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
   // CHECK: nn.gather_rows ins(%{{.*}}, %{{.*}} : tensor<?xi32>, tensor<?xi32>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
   %g = nn.gather_rows ins(%p, %p : tensor<?xi32>, tensor<?xi32>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
   return

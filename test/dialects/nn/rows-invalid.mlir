@@ -278,27 +278,62 @@ func.func @f(%q: tensor<?x96xf32>, %x: tensor<?x20xf32>, %o: tensor<?x90xf32>) {
 
 // -----
 
-func.func @f(%i: tensor<?x1xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 2, sequences = 3>) {
-  // expected-error @+1 {{'nn.places' op needs a state of 1 rows and 1 columns, got '!nn.recurrent<rows = 1, columns = 2, sequences = 3>'}}
+func.func @f(%i: tensor<?x1xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 1, sequences = 3>) {
+  // expected-error @+1 {{'nn.places' op needs a state of 1 row and a column more than there are positions, got '!nn.recurrent<rows = 1, columns = 1, sequences = 3>'}}
   %r = nn.places ins(%i, %p, %p, %p : tensor<?x1xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
-      state(%s : !nn.recurrent<rows = 1, columns = 2, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+      state(%s : !nn.recurrent<rows = 1, columns = 1, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
   return
 }
 
 // -----
 
-func.func @f(%i: tensor<?x2xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 1, sequences = 3>) {
+func.func @f(%i: tensor<?x2xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 9, sequences = 3>) {
   // expected-error @+1 {{'nn.places' op ids must have size 1 in dimension 1, got 'tensor<?x2xi32>'}}
   %r = nn.places ins(%i, %p, %p, %p : tensor<?x2xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
-      state(%s : !nn.recurrent<rows = 1, columns = 1, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+      state(%s : !nn.recurrent<rows = 1, columns = 9, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
   return
 }
 
 // -----
 
-func.func @f(%i: tensor<?x1xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 1, sequences = 3>) {
+func.func @f(%i: tensor<?x1xi32>, %p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 9, sequences = 3>) {
   // expected-error @+1 {{'nn.places' op from must not be negative, got -1}}
   %r = nn.places {from = -1 : i64} ins(%i, %p, %p, %p : tensor<?x1xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>)
-      state(%s : !nn.recurrent<rows = 1, columns = 1, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+      state(%s : !nn.recurrent<rows = 1, columns = 9, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @f(%p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 9, sequences = 3>) {
+  // expected-error @+1 {{'nn.first_places' op needs a window or a chunk}}
+  %r = nn.first_places ins(%p, %p : tensor<?xi32>, tensor<?xi32>)
+      state(%s : !nn.recurrent<rows = 1, columns = 9, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @f(%p: tensor<?xi32>, %s: !nn.recurrent<rows = 1, columns = 9, sequences = 3>) {
+  // expected-error @+1 {{'nn.first_places' op window must not be negative, got -2}}
+  %r = nn.first_places {window = -2 : i64} ins(%p, %p : tensor<?xi32>, tensor<?xi32>)
+      state(%s : !nn.recurrent<rows = 1, columns = 9, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @f(%p: tensor<?xi32>, %s: !nn.recurrent<rows = 2, columns = 9, sequences = 3>) {
+  // expected-error @+1 {{'nn.first_places' op needs a state of 1 row and a column more than there are positions, got '!nn.recurrent<rows = 2, columns = 9, sequences = 3>'}}
+  %r = nn.first_places {window = 2 : i64} ins(%p, %p : tensor<?xi32>, tensor<?xi32>)
+      state(%s : !nn.recurrent<rows = 2, columns = 9, sequences = 3>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @f(%p: tensor<?xi32>, %q: tensor<?x1xi32>) {
+  // expected-error @+1 {{'nn.seq_rows' op token_slots must have rank 1, got 'tensor<?x1xi32>'}}
+  %r = nn.seq_rows ins(%q, %p : tensor<?x1xi32>, tensor<?xi32>) outs(%p : tensor<?xi32>) -> tensor<?xi32>
   return
 }

@@ -69,9 +69,9 @@ def test_gather_members(machine, passes, at_start):
 # places ---------------------------------------------------------------------
 
 PLACES = """
-func.func @places(%i: memref<?x1xi32>, %p: {0}, %o: {0}, %s: {0}, %state: memref<3x1x1xf32>, %y: {0}) {{
+func.func @places(%i: memref<?x1xi32>, %p: {0}, %o: {0}, %s: {0}, %state: memref<3x1x65xf32>, %y: {0}) {{
   nn.places {{from = 1 : i64}} ins(%i, %p, %o, %s : memref<?x1xi32>, {0}, {0}, {0})
-    state(%state : memref<3x1x1xf32>) outs(%y : {0})
+    state(%state : memref<3x1x65xf32>) outs(%y : {0})
   return
 }}""".format(I)
 
@@ -84,7 +84,7 @@ def test_places(machine):
     ids = [random.integers(-1, 3, length).astype(np.int32) for length in (17, 1, 30)]
     expected = [np.cumsum(each >= 1) - (each >= 1) for each in ids]
     for cuts in ([30], [1, 2, 30], range(1, 31)):
-        state = guarded(np.full((3, 1, 1), np.nan, np.float32))
+        state = guarded(np.full((3, 1, 65), np.nan, np.float32))
         actual, begin = [[], [], []], 0
         for end in cuts:
             slots = [slot for slot in (2, 0, 1) if begin < len(ids[slot])]
@@ -99,6 +99,51 @@ def test_places(machine):
             begin = end
         for got, wanted in zip(actual, expected):
             assert np.concatenate(got).tolist() == wanted.tolist()
+
+
+FIRST = """
+func.func @first(%p: {0}, %s: {0}, %state: memref<3x1x65xf32>, %y: {0}) {{
+  nn.first_places {{{1}}} ins(%p, %s : {0}, {0}) state(%state : memref<3x1x65xf32>) outs(%y : {0})
+  return
+}}"""
+
+
+@pytest.mark.parametrize("window, chunk", [(5, 0), (0, 8), (11, 16), (1, 0), (100, 0)])
+@pytest.mark.parametrize("machine", machines(), ids=lambda m: m.name)
+def test_first_places(machine, window, chunk):
+    """How many of those that take part are behind the window, or in front of the chunk."""
+    attributes = [f"{name} = {size} : i64" for name, size in (("window", window), ("chunk", chunk)) if size]
+    library = build(FIRST.format(I, ", ".join(attributes)), machine, GENERIC)
+    random = np.random.default_rng(4)
+    takes = random.integers(0, 2, (3, 64))
+    counts = np.concatenate((np.zeros((3, 1)), np.cumsum(takes, 1)), 1)
+    for tokens in (0, 1, 90):
+        slots, positions = random.integers(0, 3, tokens), random.integers(0, 64, tokens)
+        unseen = [[p for p in range(at + 1) if (window and p <= at - window) or (chunk and p // chunk < at // chunk)] for at in positions]
+        expected = [takes[slot][each].sum() for slot, each in zip(slots, unseen)]
+        y = guarded(np.full(tokens, -7, np.int32))
+        call(library, "first", guarded(np.int32(positions)), guarded(np.int32(slots)),
+             guarded(counts[:, None].astype(np.float32)), y)
+        assert y.tolist() == expected
+
+
+ROWS = """
+func.func @rows(%t: {0}, %s: {0}, %y: {0}) {{
+  nn.seq_rows ins(%t, %s : {0}, {0}) outs(%y : {0})
+  return
+}}""".format(I)
+
+
+@pytest.mark.parametrize("machine", machines(), ids=lambda m: m.name)
+def test_seq_rows(machine):
+    """Sequences in any order, of which some, or all, have no rows."""
+    library = build(ROWS, machine, GENERIC)
+    random = np.random.default_rng(9)
+    for lengths in ([0], [3], [0, 0, 2], [4, 0, 1, 0], [0, 0], [1, 7, 2, 9, 30]):
+        slots = random.permutation(9)[: len(lengths)].astype(np.int32)
+        y = guarded(np.full(len(lengths) + 1, -7, np.int32))
+        call(library, "rows", guarded(np.repeat(slots, lengths).astype(np.int32)), guarded(slots), y)
+        assert y.tolist() == np.cumsum([0] + lengths).tolist()
 
 
 # combine_gate ---------------------------------------------------------------

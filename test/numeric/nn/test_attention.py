@@ -38,6 +38,7 @@ class Shape(NamedTuple):
     softcap: float = 0.0
     sinks: bool = False
     prefix: bool = False  # Values are the first elements of keys.
+    first: bool = False  # A token is told from where on it sees.
 
     @property
     def appended(self):
@@ -79,16 +80,17 @@ def kernels(machine, shape, blocks, slots, context, stride=None, passes=PASSES):
     state_operand = f"state({', '.join(names)} : {', '.join(pools)})"
     sinks = f"memref<{shape.heads}xf32>"
     sinks_operand = f"sinks(%sinks : {sinks})" if shape.sinks else ""
+    first_operand = f"first(%f : {i})" if shape.first else ""
     text = f"""
     func.func @append(%k: {k}, %v: {v}, %p: {i}, %s: {i}, {state}) {{
       nn.append ins(%k, %v, %p, %s : {k}, {v}, {i}, {i}) {state_operand}
       return
     }}
-    func.func @attention(%q: {q}, %p: {i}, %s: {i}, {state}, %sinks: {sinks}, %y: {y}) {{
+    func.func @attention(%q: {q}, %p: {i}, %s: {i}, {state}, %f: {i}, %sinks: {sinks}, %y: {y}) {{
       nn.attention {{heads = {shape.heads} : i64, kv_heads = {shape.kv_heads} : i64,
                      scale = {shape.scale!r} : f64, window = {shape.window} : i64,
                      chunk = {shape.chunk} : i64, softcap = {shape.softcap!r} : f64}}
-        ins(%q, %p, %s : {q}, {i}, {i}) {state_operand} {sinks_operand} outs(%y : {y})
+        ins(%q, %p, %s : {q}, {i}, {i}) {state_operand} {first_operand} {sinks_operand} outs(%y : {y})
       return
     }}"""
     return build(text, machine, passes)
@@ -118,6 +120,12 @@ class Model:
                 for parts in zip(*(np.split(k, [shape.value], 2) for k in heads))
             )
         self.sinks = random.normal(0, 2, shape.heads).astype(np.float32)
+        # From where on a token sees: it stays, or rises by more than a position.
+        reach = [random.integers(1, 60, length) for length in lengths]
+        self.first = [
+            np.maximum.accumulate(np.maximum(np.arange(length) + 1 - each, 0))
+            for length, each in zip(lengths, reach)
+        ]
         self.context = -(-max(lengths) // BLOCK)
         self.blocks = len(lengths) * self.context
         blocks = random.permutation(self.blocks).astype(np.int32)
@@ -147,6 +155,8 @@ class Model:
             chunk = place // (shape.chunk or length)
             seen = (distance >= 0) & (distance < (shape.window or length))
             seen &= chunk[:, None] == chunk
+            if shape.first:
+                seen &= place >= self.first[slot][:, None]
             scores = np.where(seen, scores, -np.inf)
             if shape.sinks:
                 sinks = self.sinks.astype(np.float64)[:, None, None]
@@ -202,7 +212,11 @@ class Model:
             call(library, "append", *appended, *state)
             y = guard(np.full((len(tokens), width), np.nan, np.float32))
             queries, sinks = rows(self.queries), guard(self.sinks)
-            call(library, "attention", queries, positions, slots, *state, sinks, y)
+            first = [self.first[slot][position] for slot, position in tokens]
+            first = guard(np.array(first, np.int32))
+            call(
+                library, "attention", queries, positions, slots, *state, first, sinks, y
+            )
             for row, (slot, position) in zip(y, tokens):
                 outputs[slot][position] = row
         assert done == list(self.lengths)
@@ -253,6 +267,8 @@ SHAPES = [
     Shape(heads=3, kv_heads=3, key=12, value=16, chunk=50, sinks=True),
     Shape(heads=2, kv_heads=1, key=16, value=8, chunk=7, window=5, softcap=0.5),
     Shape(heads=2, kv_heads=1, key=16, value=8, chunk=100, window=40),
+    Shape(heads=4, kv_heads=2, key=16, value=16, first=True),
+    Shape(heads=3, kv_heads=1, key=8, value=24, element="bf16", first=True, sinks=True),
     # Too many wide heads for one task: it takes a part of them.
     Shape(heads=32, kv_heads=1, key=1000, value=600),
     # Values that are a prefix of keys.
@@ -270,6 +286,7 @@ def name(shape):
     more += f"-cap{shape.softcap}" if shape.softcap else ""
     more += "-sinks" if shape.sinks else ""
     more += "-prefix" if shape.prefix else ""
+    more += "-first" if shape.first else ""
     return f"{shape.heads}:{shape.kv_heads}x{shape.key},{shape.value}-{window}{shape.element}{more}"
 
 
@@ -342,7 +359,9 @@ def test_columns_of_one_matrix(machine):
     slots = np.zeros_like(positions)
     call(library, "append", k, v, positions, slots, *state)
     call(
-        library, "attention", q, positions, slots, *state, model.sinks, output[:, 30:110]
+        library,
+        "attention",
+        *(q, positions, slots, *state, slots, model.sinks, output[:, 30:110]),
     )
     assert error(output[:, 30:110], model.reference()[0]) < 1e-6
     assert (output[:, :30] == 7).all() and (output[:, 110:] == 7).all()

@@ -180,12 +180,12 @@ def one_by_one(lengths):
 
 
 def ragged(lengths, seed):
-    """Random cuts, slots in random order, some left out of a step."""
+    """Random cuts, slots in random order, some left out of a step, some in it without tokens."""
     random = np.random.default_rng(seed)
     left, schedule = list(lengths), []
     while any(left):
         step = [
-            (int(slot), int(random.integers(1, min(left[slot], 41) + 1)))
+            (int(slot), int(random.integers(0, min(left[slot], 41) + 1)))
             for slot in random.permutation(len(lengths))
             if left[slot] and random.random() < 0.7
         ]
