@@ -295,6 +295,19 @@ def FuseNextGatePass : Pass<"moe-fuse-next-gate", "::mlir::ModuleOp"> {
   let dependentDialects = ["::moec::moe::MoeDialect"];
 }
 
+def FuseProjectionPass : Pass<"moe-fuse-projection", "::mlir::ModuleOp"> {
+  let summary = "multiply what a combine makes where it makes it";
+  let description = [{
+    Does: replaces a `moe.grouped_matmul` of one group and the `moe.combine` that makes its rows by `moe.combine_matmul`, as where experts work in a narrower
+    space than the layer and a projection leads back. Says, where a projection leads there too, what both cost and what the experts save.
+    Requires: nobody reads the rows in front of the product. Runs behind `moe-pack-weights` and `moe-select-variants`, which see the product alone.
+    Leaves: the fused op where the product was, with the same results to the bit; what blocks a fusion is a remark.
+    Rejects: nothing.
+    No invalid input: other products are left alone.
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect"];
+}
+
 def ExportTapsPass : Pass<"moe-export-taps", "::mlir::ModuleOp"> {
   let summary = "bring taps to the entry, or drop them";
   let description = [{

@@ -183,20 +183,3 @@ Value RoutingMath::integerKey(Value x) {
       b, sign, integer(std::numeric_limits<int32_t>::max(), x));
   return arith::XOrIOp::create(b, bits, flips);
 }
-
-std::pair<moe::CombineOp, moe::GateOp>
-moec::splitCombineGate(OpBuilder &builder, moe::CombineGateOp op) {
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPoint(op);
-  Location loc = op.getLoc();
-  Value y = op.getOuts()[0];
-  auto combine = moe::CombineOp::create(
-      builder, loc, TypeRange(), op.getRows(), op.getTokenRow(),
-      op.getTokenSlot(), op.getRowWeights(), op.getRowIds(), op.getLocals(),
-      op.getAddends(), y, op.getRanges(), op.getUnweighted());
-  auto gate = moe::GateOp::create(builder, loc, TypeRange(), y, op.getMatrix(),
-                                  op.getLogitBias(), op.getInputs(),
-                                  op.getOuts().drop_front(), op.getRouting());
-  gate.setCountRowsAttr(op.getCountRowsAttr());
-  return {combine, gate};
-}

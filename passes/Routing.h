@@ -92,10 +92,6 @@ private:
   VectorBuilder &b;
 };
 
-/// Puts the two ops that a fused one stands for, on memrefs, in front of it.
-std::pair<moe::CombineOp, moe::GateOp>
-splitCombineGate(mlir::OpBuilder &builder, moe::CombineGateOp op);
-
 /// A limit of what the generated code can hold on the stack of a task, or an
 /// empty string.
 llvm::StringRef routingWithoutLowering(const RoutingStages &stages);

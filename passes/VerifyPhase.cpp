@@ -58,12 +58,14 @@ static std::string checkTaps(Operation *op) {
 
 static std::string checkChosen(Operation *op) {
   auto product = dyn_cast<GroupedMatmulOp>(op);
-  if (product && !product.getVariants())
+  auto fused = dyn_cast<CombineMatmulOp>(op);
+  if ((product && !product.getVariants()) || (fused && !fused.getVariants()))
     return "it has no kernel variants";
   auto gate = dyn_cast<GateOp>(op);
   bool plainGate =
       gate && cast<ShapedType>(gate.getWeight().getType()).getRank() == 2;
-  if (plainGate || (product && !product.isPacked()))
+  if (plainGate || (product && !product.isPacked()) ||
+      (fused && !fused.getProduct().isPacked()))
     return "its weights are not packed";
   return checkTaps(op);
 }
@@ -152,6 +154,7 @@ static constexpr StringLiteral kDispatchOps[] = {"func",
                                                  "moe.row_weights",
                                                  "moe.combine",
                                                  "moe.combine_gate",
+                                                 "moe.combine_matmul",
                                                  "moe.grouped_matmul",
                                                  "moe.yield",
                                                  "moe.tap"};
@@ -171,6 +174,7 @@ static constexpr StringLiteral kBuffersOps[] = {"func",
                                                 "moe.row_weights",
                                                 "moe.combine",
                                                 "moe.combine_gate",
+                                                "moe.combine_matmul",
                                                 "moe.grouped_matmul",
                                                 "moe.yield"};
 // Temporaries live in the arena; state is resolved, not copied.

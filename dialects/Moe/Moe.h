@@ -36,6 +36,37 @@ struct RoutingInputs {
   /// All ids of a choice among so many experts are below this.
   int64_t numIds(int64_t experts) const;
 };
+
+/// What a combine reads and writes.
+struct CombineParts {
+  mlir::Value rows, tokenRow, tokenSlot, weights, ids;
+  mlir::ValueRange locals, addends;
+  mlir::Value y;
+  llvm::ArrayRef<int64_t> ranges;
+  bool unweighted;
+};
+
+/// What a matrix product of rows reads and writes.
+struct ProductParts {
+  mlir::Value x;
+  mlir::ValueRange banks;
+  mlir::Value offsets, gather;
+  mlir::ValueRange extras, groupExtras;
+  mlir::Value out;
+  mlir::Region *epilogue;
+  bool sideBySide = false;
+
+  /// Whether the banks have a matrix for each group.
+  bool isGrouped() const { return offsets || sideBySide; }
+  /// The number of groups, and the size of a group's matrix.
+  int64_t groups() const;
+  int64_t n() const;
+  int64_t k() const;
+  /// The element type of the banks.
+  mlir::Type weightType() const;
+  /// Whether the banks are in their packed form.
+  bool isPacked() const;
+};
 } // namespace moec::moe
 
 #define GET_TYPEDEF_CLASSES
@@ -91,17 +122,9 @@ mlir::LogicalResult verifyGate(mlir::Operation *op, mlir::Value x,
                                mlir::ValueRange outs,
                                std::optional<int64_t> countRows);
 
-/// What a combine reads and writes.
-struct CombineParts {
-  mlir::Value rows, tokenRow, tokenSlot, weights, ids;
-  mlir::ValueRange locals, addends;
-  llvm::ArrayRef<int64_t> ranges;
-  mlir::Value y;
-};
-
 /// Checks the operands of a combine.
 mlir::LogicalResult verifyCombine(mlir::Operation *op,
-                                  const CombineParts &parts);
+                                  const moe::CombineParts &parts);
 
 /// Checks counts of choices of at least so many experts, by block of `rows`
 /// tokens or a multiple of these.

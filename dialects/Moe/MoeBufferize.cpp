@@ -137,6 +137,7 @@ void moec::registerBufferization(DialectRegistry &registry) {
     CombineOp::attachInterface<DpsModel<CombineOp>>(*context);
     CombineGateOp::attachInterface<DpsModel<CombineGateOp>>(*context);
     GroupedMatmulOp::attachInterface<DpsModel<GroupedMatmulOp>>(*context);
+    CombineMatmulOp::attachInterface<DpsModel<CombineMatmulOp>>(*context);
     TapOp::attachInterface<ReaderModel<TapOp>>(*context);
     WeightOp::attachInterface<WeightModel>(*context);
   });

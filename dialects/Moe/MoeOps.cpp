@@ -43,6 +43,9 @@ void CombineGateOp::getEffects(Effects &effects) {
 void GroupedMatmulOp::getEffects(Effects &effects) {
   getDpsEffects(*this, effects);
 }
+void CombineMatmulOp::getEffects(Effects &effects) {
+  getDpsEffects(*this, effects);
+}
 
 // A tap must survive clean-up on tensors too, where it reads no memory: it
 // counts as a write to a resource of its own.
@@ -77,6 +80,23 @@ template <typename OpTy> static RoutingInputs inputsOf(OpTy op) {
 RoutingInputs RouteOp::getInputs() { return inputsOf(*this); }
 RoutingInputs GateOp::getInputs() { return inputsOf(*this); }
 RoutingInputs CombineGateOp::getInputs() { return inputsOf(*this); }
+
+CombineParts CombineOp::getCombined() {
+  return {getRows(),   getTokenRow(),  getTokenSlot(), getWeights(),
+          getIds(),    getLocals(),    getAddends(),   getOuts()[0],
+          getRanges(), getUnweighted()};
+}
+
+/// The same of an op that does more with what is combined.
+template <typename OpTy> static CombineParts combinedBy(OpTy op) {
+  return {op.getRows(),       op.getTokenRow(), op.getTokenSlot(),
+          op.getRowWeights(), op.getRowIds(),   op.getLocals(),
+          op.getAddends(),    op.getOuts()[0],  op.getRanges(),
+          op.getUnweighted()};
+}
+
+CombineParts CombineGateOp::getCombined() { return combinedBy(*this); }
+CombineParts CombineMatmulOp::getCombined() { return combinedBy(*this); }
 
 SmallVector<ExpertsOp::Range> ExpertsOp::rangeList() {
   SmallVector<Range> list;
@@ -135,31 +155,47 @@ void GroupedMatmulOp::build(OpBuilder &builder, OperationState &state, Value x,
   YieldOp::create(builder, state.location, value);
 }
 
-bool GroupedMatmulOp::isPacked() {
-  Type type = getBanks().front().getType();
-  return matrixType(type, isGrouped()).getRank() > 2;
+ProductParts GroupedMatmulOp::getProduct() {
+  return {getX(),       getBanks(),     getOffsets(),
+          getGather(),  getExtras(),    getGroupExtras(),
+          getOuts()[0], &getEpilogue(), getSideBySide()};
 }
 
-int64_t GroupedMatmulOp::getN() {
-  int64_t columns = cast<ShapedType>(getOuts().front().getType()).getDimSize(1);
-  return getSideBySide() ? columns / getGroups() : columns;
+ProductParts CombineMatmulOp::getProduct() {
+  return {getOuts()[0], getBanks(),   {},           {},
+          getExtras(),  ValueRange(), getOuts()[1], &getEpilogue()};
 }
 
-int64_t GroupedMatmulOp::getK() {
-  int64_t columns = cast<ShapedType>(getX().getType()).getDimSize(1);
-  return getSideBySide() ? columns / getGroups() : columns;
+bool ProductParts::isPacked() const {
+  return matrixType(banks.front().getType(), isGrouped()).getRank() > 2;
 }
 
-Type GroupedMatmulOp::getWeightType() {
-  return matrixType(getBanks().front().getType(), isGrouped()).getElementType();
+int64_t ProductParts::n() const {
+  int64_t columns = cast<ShapedType>(out.getType()).getDimSize(1);
+  return sideBySide ? columns / groups() : columns;
 }
 
-int64_t GroupedMatmulOp::getGroups() {
-  Type type = getBanks().front().getType();
+int64_t ProductParts::k() const {
+  int64_t columns = cast<ShapedType>(x.getType()).getDimSize(1);
+  return sideBySide ? columns / groups() : columns;
+}
+
+Type ProductParts::weightType() const {
+  return matrixType(banks.front().getType(), isGrouped()).getElementType();
+}
+
+int64_t ProductParts::groups() const {
+  Type type = banks.front().getType();
   if (auto bank = dyn_cast<BankType>(type))
     return bank.getExperts();
   return isGrouped() ? cast<ShapedType>(type).getDimSize(0) : 1;
 }
+
+bool GroupedMatmulOp::isPacked() { return getProduct().isPacked(); }
+int64_t GroupedMatmulOp::getN() { return getProduct().n(); }
+int64_t GroupedMatmulOp::getK() { return getProduct().k(); }
+Type GroupedMatmulOp::getWeightType() { return getProduct().weightType(); }
+int64_t GroupedMatmulOp::getGroups() { return getProduct().groups(); }
 
 #define GET_OP_CLASSES
 #include "dialects/Moe/MoeOps.cpp.inc"

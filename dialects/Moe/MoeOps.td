@@ -221,6 +221,9 @@ def Moe_CombineOp : Moe_ComputeOp<"combine", [AttrSizedOperandSegments]> {
     (`addends` `(` $addends^ `:` type($addends) `)`)?
     `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
   }];
+  let extraClassDeclaration = baseDeclaration # [{
+    ::moec::moe::CombineParts getCombined();
+  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -355,11 +358,43 @@ def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
     int64_t getGroups();
     /// Whether the banks are in their packed form.
     bool isPacked();
+    ::moec::moe::ProductParts getProduct();
+  }];
+}
+
+def Moe_CombineMatmulOp : Moe_ComputeOp<"combine_matmul", [
+    AttrSizedOperandSegments, IsolatedFromAbove,
+    SingleBlockImplicitTerminator<"::moec::moe::YieldOp">]> {
+  let summary = "a combine, and the matrix product that reads its rows, fused";
+  let description = [{
+    `moe.combine` into y, and `moe.grouped_matmul` of y with all rows in one group, in one kernel: where there are few rows, a task combines
+    those that it multiplies. Both mean what they mean alone, to the bit, and y has the elements that the product reads.
+
+    ins: those of `moe.combine`; `banks`, `extras`, the region and `variants` of `moe.grouped_matmul`; outs: `y` [T, K], then that of the product, [T, N].
+  }];
+  let arguments = (ins Moe_Shaped:$rows, Moe_Shaped:$token_row, Moe_Shaped:$token_slot, Moe_Shaped:$row_weights,
+                       Optional<Moe_Shaped>:$row_ids, Variadic<Moe_Shaped>:$locals, Variadic<Moe_Shaped>:$addends,
+                       Variadic<Moe_Weights>:$banks, Variadic<Moe_Shaped>:$extras, Variadic<Moe_Shaped>:$outs,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$ranges, UnitAttr:$unweighted,
+                       OptionalAttr<Moe_VariantsAttr>:$variants);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $rows `,` $token_row `,` $token_slot `,` $row_weights `:` type($rows) `,`
+    type($token_row) `,` type($token_slot) `,` type($row_weights) `)`
+    (`ids` `(` $row_ids^ `:` type($row_ids) `)`)? (`locals` `(` $locals^ `:` type($locals) `)`)?
+    (`addends` `(` $addends^ `:` type($addends) `)`)? `banks` `(` $banks `:` type($banks) `)`
+    (`extras` `(` $extras^ `:` type($extras) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` $epilogue (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = baseDeclaration # [{
+    ::moec::moe::CombineParts getCombined();
+    /// Of what is combined.
+    ::moec::moe::ProductParts getProduct();
   }];
 }
 
 def Moe_YieldOp : Moe_Op<"yield", [Pure, ReturnLike, Terminator,
-    ParentOneOf<["ExpertsOp", "SharedOp", "IterateOp", "RecurseOp", "GroupedMatmulOp"]>]> {
+    ParentOneOf<["ExpertsOp", "SharedOp", "IterateOp", "RecurseOp", "GroupedMatmulOp", "CombineMatmulOp"]>]> {
   let summary = "what a region of this dialect returns";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";

@@ -105,6 +105,7 @@ def Moe_CombineGateOp : Moe_ComputeOp<"combine_gate", [AttrSizedOperandSegments]
     (`addends` `(` $addends^ `:` type($addends) `)`)? (`logit_bias` `(` $logit_bias^ `:` type($logit_bias) `)`)?
   }], Moe_RoutingFormat);
   let extraClassDeclaration = baseDeclaration # [{
+    ::moec::moe::CombineParts getCombined();
     ::moec::moe::RoutingInputs getInputs();
     /// The outputs that not every choice has; null where absent.
     ::mlir::Value getShared();

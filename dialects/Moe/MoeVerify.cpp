@@ -218,18 +218,14 @@ LogicalResult moec::verifyCombine(Operation *op, const CombineParts &parts) {
 LogicalResult CombineOp::verify() {
   if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
     return failure();
-  return verifyCombine(*this, {getRows(), getTokenRow(), getTokenSlot(),
-                               getWeights(), getIds(), getLocals(),
-                               getAddends(), getRanges(), getOuts()[0]});
+  return verifyCombine(*this, getCombined());
 }
 
 LogicalResult CombineGateOp::verify() {
   if (failed(verifyDps(*this)) ||
       failed(verifyOuts(*this, getOuts(),
                         1 + numGateOuts(getRouting(), getCountRows()))) ||
-      failed(verifyCombine(*this, {getRows(), getTokenRow(), getTokenSlot(),
-                                   getRowWeights(), getRowIds(), getLocals(),
-                                   getAddends(), getRanges(), getOuts()[0]})))
+      failed(verifyCombine(*this, getCombined())))
     return failure();
   return verifyGate(*this, getOuts()[0], getMatrix(), getLogitBias(),
                     getRouting(), getInputs(), getOuts().drop_front(),
@@ -369,93 +365,108 @@ static ArrayRef<int64_t> groupShape(Value bank, bool grouped) {
 }
 
 /// Groups of columns, which no row tells apart.
-static LogicalResult verifySideBySide(GroupedMatmulOp op) {
-  if (op.getOffsets() || !op.getExtras().empty() ||
-      !op.getGroupExtras().empty())
-    return op.emitOpError("has neither offsets nor extras where its groups are "
-                          "side by side");
-  for (Value bank : op.getBanks())
+static LogicalResult verifySideBySide(Operation *op,
+                                      const ProductParts &parts) {
+  if (parts.offsets || !parts.extras.empty() || !parts.groupExtras.empty())
+    return op->emitOpError("has neither offsets nor extras where its groups "
+                           "are side by side");
+  for (Value bank : parts.banks)
     if (!isa<BankType, MemRefType>(bank.getType()))
-      return op.emitOpError("needs a bank where its groups are side by side, "
-                            "got ")
+      return op->emitOpError("needs a bank where its groups are side by side, "
+                             "got ")
              << bank.getType();
-  int64_t groups = op.getGroups();
-  for (Value rows : {op.getX(), op.getOuts()[0]})
+  int64_t groups = parts.groups();
+  for (Value rows : {parts.x, parts.out})
     if (int64_t width = cast<ShapedType>(rows.getType()).getDimSize(1);
         width % groups)
-      return op.emitOpError("rows of ")
+      return op->emitOpError("rows of ")
              << width << " columns are not " << groups << " parts side by side";
+  return success();
+}
+
+/// Checks the banks, the rows, the extras and the epilogue of a product.
+static LogicalResult verifyProduct(Operation *op, const ProductParts &parts) {
+  size_t banks = parts.banks.size();
+  if (banks < 1 || banks > 2)
+    return op->emitOpError("expects one or two banks, got ") << banks;
+  if (banks == 2 && parts.banks[0].getType() != parts.banks[1].getType())
+    return op->emitOpError("banks must have the same type");
+  if (isa<BankType>(parts.banks[0].getType()) && !parts.isGrouped())
+    return op->emitOpError("a bank of experts needs offsets");
+  if (failed(verifyShape(op, parts.x, "x", {kAny, kAny})) ||
+      failed(verifyShape(op, parts.out, "output", {kAny, kAny})))
+    return failure();
+  if (parts.sideBySide && failed(verifySideBySide(op, parts)))
+    return failure();
+  for (Value bank : parts.banks)
+    if (failed(verifyMatrix(op, "bank", bank,
+                            groupShape(bank, parts.isGrouped()), parts.n(),
+                            parts.k())))
+      return failure();
+  for (Value extra : parts.extras) {
+    auto type = cast<ShapedType>(extra.getType());
+    bool column = type.getRank() == 1 && type.getDimSize(0) == parts.n();
+    bool row = type.getRank() == 2 && type.getDimSize(1) == 1;
+    bool full = type.getRank() == 2 && type.getDimSize(1) == parts.n();
+    if (!column && !row && !full)
+      return op->emitOpError("an extra must be [R, N], [R, 1] or [N] with N = ")
+             << parts.n() << ", got " << type;
+  }
+  Block &body = parts.epilogue->front();
+  if (!parts.groupExtras.empty() && !parts.offsets)
+    return op->emitOpError("group extras need offsets");
+  for (Value extra : parts.groupExtras)
+    if (failed(
+            verifyVectors(op, "group extra", extra, parts.groups(), parts.n())))
+      return failure();
+  SmallVector<Type> elements;
+  for (Value extra : parts.extras)
+    elements.push_back(getElementTypeOrSelf(extra));
+  for (Value extra : parts.groupExtras) {
+    auto bank = dyn_cast<BankType>(extra.getType());
+    elements.push_back(bank ? bank.getMember().getElementType()
+                            : getElementTypeOrSelf(extra));
+  }
+  if (body.getNumArguments() != banks + elements.size())
+    return op->emitOpError("epilogue expects ")
+           << banks + elements.size() << " arguments, got "
+           << body.getNumArguments();
+  for (size_t i = 0; i < banks; ++i)
+    if (!body.getArgument(i).getType().isF32())
+      return op->emitOpError("epilogue argument ") << i << " must be f32";
+  for (auto [arg, element] :
+       llvm::zip(body.getArguments().drop_front(banks), elements))
+    if (arg.getType() != element)
+      return op->emitOpError(
+                 "epilogue argument must have the element type of its "
+                 "extra, got ")
+             << arg.getType();
+  auto yield = cast<YieldOp>(body.getTerminator());
+  Type element = cast<ShapedType>(parts.out.getType()).getElementType();
+  if (yield.getValues().size() != 1 ||
+      yield.getValues().front().getType() != element)
+    return op->emitOpError("epilogue must yield one ") << element;
+  for (Operation &inner : body.without_terminator())
+    if (!OpTrait::hasElementwiseMappableTraits(&inner) &&
+        !isa<arith::ConstantOp>(inner))
+      return op->emitOpError("epilogue holds '")
+             << inner.getName() << "', which is not elementwise";
   return success();
 }
 
 LogicalResult GroupedMatmulOp::verify() {
   if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
     return failure();
-  size_t banks = getBanks().size();
-  if (banks < 1 || banks > 2)
-    return emitOpError("expects one or two banks, got ") << banks;
-  if (banks == 2 && getBanks()[0].getType() != getBanks()[1].getType())
-    return emitOpError("banks must have the same type");
   if (bool(getOffsets()) != bool(getActive()))
     return emitOpError("offsets and active need each other");
   if (getGather() && !getOffsets())
     return emitOpError("gather needs offsets");
-  if (isa<BankType>(getBanks()[0].getType()) && !isGrouped())
-    return emitOpError("a bank of experts needs offsets");
-  if (failed(verifyShape(*this, getX(), "x", {kAny, kAny})) ||
-      failed(verifyShape(*this, getOuts()[0], "output", {kAny, kAny})))
+  return verifyProduct(*this, getProduct());
+}
+
+LogicalResult CombineMatmulOp::verify() {
+  if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 2)) ||
+      failed(verifyCombine(*this, getCombined())))
     return failure();
-  if (getSideBySide() && failed(verifySideBySide(*this)))
-    return failure();
-  for (Value bank : getBanks())
-    if (failed(verifyMatrix(*this, "bank", bank, groupShape(bank, isGrouped()),
-                            getN(), getK())))
-      return failure();
-  for (Value extra : getExtras()) {
-    auto type = cast<ShapedType>(extra.getType());
-    bool column = type.getRank() == 1 && type.getDimSize(0) == getN();
-    bool row = type.getRank() == 2 && type.getDimSize(1) == 1;
-    bool full = type.getRank() == 2 && type.getDimSize(1) == getN();
-    if (!column && !row && !full)
-      return emitOpError("an extra must be [R, N], [R, 1] or [N] with N = ")
-             << getN() << ", got " << type;
-  }
-  Block &body = getEpilogue().front();
-  if (!getGroupExtras().empty() && !getOffsets())
-    return emitOpError("group extras need offsets");
-  for (Value extra : getGroupExtras())
-    if (failed(verifyVectors(*this, "group extra", extra, getGroups(), getN())))
-      return failure();
-  SmallVector<Type> elements;
-  for (Value extra : getExtras())
-    elements.push_back(getElementTypeOrSelf(extra));
-  for (Value extra : getGroupExtras()) {
-    auto bank = dyn_cast<BankType>(extra.getType());
-    elements.push_back(bank ? bank.getMember().getElementType()
-                            : getElementTypeOrSelf(extra));
-  }
-  if (body.getNumArguments() != banks + elements.size())
-    return emitOpError("epilogue expects ")
-           << banks + elements.size() << " arguments, got "
-           << body.getNumArguments();
-  for (size_t i = 0; i < banks; ++i)
-    if (!body.getArgument(i).getType().isF32())
-      return emitOpError("epilogue argument ") << i << " must be f32";
-  for (auto [arg, element] :
-       llvm::zip(body.getArguments().drop_front(banks), elements))
-    if (arg.getType() != element)
-      return emitOpError("epilogue argument must have the element type of its "
-                         "extra, got ")
-             << arg.getType();
-  auto yield = cast<YieldOp>(body.getTerminator());
-  Type element = cast<ShapedType>(getOuts()[0].getType()).getElementType();
-  if (yield.getValues().size() != 1 ||
-      yield.getValues().front().getType() != element)
-    return emitOpError("epilogue must yield one ") << element;
-  for (Operation &inner : body.without_terminator())
-    if (!OpTrait::hasElementwiseMappableTraits(&inner) &&
-        !isa<arith::ConstantOp>(inner))
-      return emitOpError("epilogue holds '")
-             << inner.getName() << "', which is not elementwise";
-  return success();
+  return verifyProduct(*this, getProduct());
 }

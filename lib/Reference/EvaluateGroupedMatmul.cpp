@@ -1,4 +1,4 @@
-//===- EvaluateGroupedMatmul.cpp - moe.grouped_matmul ---------------------===//
+//===- EvaluateGroupedMatmul.cpp - Matrix products of groups of rows ------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -26,17 +26,17 @@ namespace {
 
 template <typename Real> class GroupedMatmul {
 public:
-  GroupedMatmul(GroupedMatmulOp op, Interpreter<Real> &interpreter,
-                Frame<Real> &frame)
-      : op(op), interpreter(interpreter), frame(frame),
-        x(frame.tensor(op.getX())),
-        out(realTensor<Real>(frame.tensor(op.getOuts()[0])->shape,
+  GroupedMatmul(Operation *op, const ProductParts &parts, TensorRef<Real> x,
+                Interpreter<Real> &interpreter, Frame<Real> &frame)
+      : op(op), parts(parts), interpreter(interpreter), frame(frame), x(x),
+        out(realTensor<Real>(frame.tensor(parts.out)->shape,
                              std::numeric_limits<Real>::quiet_NaN())) {
-    for (Value extra : op.getExtras())
+    for (Value extra : parts.extras)
       extras.push_back(frame.tensor(extra));
   }
 
-  LogicalResult run();
+  /// Makes result `result` of the op.
+  LogicalResult run(unsigned result);
 
 private:
   LogicalResult runRows();
@@ -48,13 +48,14 @@ private:
                                         const std::vector<int64_t> &rows);
   Tensor<Real> extraLanes(const Tensor<Real> &extra, int64_t row);
 
-  int64_t n() { return op.getN(); }
+  int64_t n() { return parts.n(); }
   /// Where the part of the output that a group makes begins.
   int64_t firstColumn(int64_t group) {
-    return op.getSideBySide() ? group * n() : 0;
+    return parts.sideBySide ? group * n() : 0;
   }
 
-  GroupedMatmulOp op;
+  Operation *op;
+  ProductParts parts;
   Interpreter<Real> &interpreter;
   Frame<Real> &frame;
   TensorRef<Real> x;
@@ -67,14 +68,14 @@ private:
 /// Finds and checks the groups and the rows of x that they take.
 template <typename Real> LogicalResult GroupedMatmul<Real>::readRows() {
   int64_t rows = out.rows();
-  offsets = op.getOffsets() ? frame.tensor(op.getOffsets())->ints
-                            : std::vector<int64_t>{0, rows};
+  offsets = parts.offsets ? frame.tensor(parts.offsets)->ints
+                          : std::vector<int64_t>{0, rows};
   bool isAscending = std::is_sorted(offsets.begin(), offsets.end());
-  if (static_cast<int64_t>(offsets.size()) != op.getGroups() + 1 ||
+  if (static_cast<int64_t>(offsets.size()) != parts.groups() + 1 ||
       !isAscending || offsets.front() != 0 || offsets.back() > rows)
     return op->emitOpError("offsets do not split ")
-           << rows << " rows into " << op.getGroups() << " groups";
-  rowOf = op.getGather() ? frame.tensor(op.getGather())->ints : countUp(rows);
+           << rows << " rows into " << parts.groups() << " groups";
+  rowOf = parts.gather ? frame.tensor(parts.gather)->ints : countUp(rows);
   if (static_cast<int64_t>(rowOf.size()) < offsets.back())
     return op->emitOpError("gather has ")
            << rowOf.size() << " of " << offsets.back() << " rows";
@@ -101,7 +102,7 @@ template <typename Real>
 FailureOr<std::vector<Real>>
 GroupedMatmul<Real>::products(unsigned bank, int64_t group,
                               const std::vector<int64_t> &rows) {
-  Value value = op.getBanks()[bank];
+  Value value = parts.banks[bank];
   std::vector<Real> sums(rows.size() * n());
   if (auto type = dyn_cast<BankType>(value.getType())) {
     const auto &name = std::get<BankRef>(frame.values.at(value)).name;
@@ -143,14 +144,14 @@ LogicalResult GroupedMatmul<Real>::runGroup(int64_t group, int64_t begin,
                                             int64_t end) {
   std::vector<int64_t> rows(rowOf.begin() + begin, rowOf.begin() + end);
   std::vector<std::vector<Real>> sums;
-  for (unsigned bank = 0; bank < op.getBanks().size(); ++bank) {
+  for (unsigned bank = 0; bank < parts.banks.size(); ++bank) {
     auto of = products(bank, group, rows);
     if (failed(of))
       return failure();
     sums.push_back(std::move(*of));
   }
   std::vector<Tensor<Real>> ofGroup;
-  for (Value extra : op.getGroupExtras()) {
+  for (Value extra : parts.groupExtras) {
     auto bank = dyn_cast<BankType>(extra.getType());
     if (!bank)
       return noSemantics(op);
@@ -169,7 +170,7 @@ LogicalResult GroupedMatmul<Real>::runGroup(int64_t group, int64_t begin,
     for (const TensorRef<Real> &extra : extras)
       arguments.push_back(extraLanes(*extra, r));
     llvm::append_range(arguments, ofGroup);
-    auto yielded = evaluateLanes<Real>(op.getEpilogue().front(),
+    auto yielded = evaluateLanes<Real>(parts.epilogue->front(),
                                        std::move(arguments), Captured<Real>());
     if (failed(yielded))
       return failure();
@@ -195,8 +196,8 @@ template <typename Real> LogicalResult GroupedMatmul<Real>::runSideBySide() {
   if (whole->rows() != out.rows())
     return op->emitOpError("makes ")
            << out.rows() << " rows of " << whole->rows();
-  int64_t k = op.getK();
-  for (int64_t group = 0; group < int64_t(op.getGroups()); ++group) {
+  int64_t k = parts.k();
+  for (int64_t group = 0; group < int64_t(parts.groups()); ++group) {
     x = std::make_shared<Tensor<Real>>(partOf(*whole, group * k, k));
     if (failed(runGroup(group, 0, out.rows())))
       return failure();
@@ -215,10 +216,11 @@ template <typename Real> LogicalResult GroupedMatmul<Real>::runRows() {
   return success();
 }
 
-template <typename Real> LogicalResult GroupedMatmul<Real>::run() {
-  if (failed(op.getSideBySide() ? runSideBySide() : runRows()))
+template <typename Real>
+LogicalResult GroupedMatmul<Real>::run(unsigned result) {
+  if (failed(parts.sideBySide ? runSideBySide() : runRows()))
     return failure();
-  return setResult(op, 0, op.getOuts()[0], std::move(out), frame);
+  return setResult(op, result, parts.out, std::move(out), frame);
 }
 
 } // namespace
@@ -227,8 +229,15 @@ template <typename Real>
 LogicalResult reference::evaluateGroupedMatmul(Operation *op,
                                                Interpreter<Real> &interpreter,
                                                Frame<Real> &frame) {
-  return GroupedMatmul<Real>(cast<GroupedMatmulOp>(op), interpreter, frame)
-      .run();
+  if (auto fused = dyn_cast<CombineMatmulOp>(op))
+    return GroupedMatmul<Real>(op, fused.getProduct(),
+                               frame.tensor(op->getResult(0)), interpreter,
+                               frame)
+        .run(1);
+  auto product = cast<GroupedMatmulOp>(op);
+  return GroupedMatmul<Real>(op, product.getProduct(),
+                             frame.tensor(product.getX()), interpreter, frame)
+      .run(0);
 }
 
 template LogicalResult reference::evaluateGroupedMatmul(Operation *,

@@ -247,9 +247,8 @@ static Tensor<Real> shared(const Tensor<Real> &local, const Tensor<Real> &ids,
 }
 
 template <typename Real>
-static FailureOr<Tensor<Real>> combined(Operation *op,
-                                        const CombineParts &parts,
-                                        bool unweighted, Frame<Real> &frame) {
+static FailureOr<Tensor<Real>>
+combined(Operation *op, const CombineParts &parts, Frame<Real> &frame) {
   std::vector<TensorRef<Real>> held;
   std::vector<const Tensor<Real> *> addends;
   TensorRef<Real> tokenRow = frame.tensor(parts.tokenRow);
@@ -260,7 +259,7 @@ static FailureOr<Tensor<Real>> combined(Operation *op,
                parts.ranges[2 * i], parts.ranges[2 * i + 1])));
     addends.push_back(held.back().get());
   }
-  if (unweighted)
+  if (parts.unweighted)
     weights = std::make_shared<Tensor<Real>>(
         realTensor<Real>(weights->shape, Real(1)));
   for (Value addend : parts.addends) {
@@ -281,11 +280,7 @@ static FailureOr<Tensor<Real>> combined(Operation *op,
 template <typename Real>
 static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
                               Frame<Real> &frame) {
-  auto y = combined(op,
-                    {op.getRows(), op.getTokenRow(), op.getTokenSlot(),
-                     op.getWeights(), op.getIds(), op.getLocals(),
-                     op.getAddends(), op.getRanges(), op.getOuts()[0]},
-                    op.getUnweighted(), frame);
+  auto y = combined(op, op.getCombined(), frame);
   if (failed(y))
     return failure();
   return setResult(op, 0, op.getOuts()[0], std::move(*y), frame);
@@ -294,16 +289,23 @@ static LogicalResult evaluate(CombineOp op, Interpreter<Real> &,
 template <typename Real>
 static LogicalResult evaluate(CombineGateOp op, Interpreter<Real> &interpreter,
                               Frame<Real> &frame) {
-  auto y = combined(op,
-                    {op.getRows(), op.getTokenRow(), op.getTokenSlot(),
-                     op.getRowWeights(), op.getRowIds(), op.getLocals(),
-                     op.getAddends(), op.getRanges(), op.getOuts()[0]},
-                    op.getUnweighted(), frame);
+  auto y = combined(op, op.getCombined(), frame);
   if (failed(y) ||
       failed(setResult(op, 0, op.getOuts()[0], std::move(*y), frame)))
     return failure();
   return gateInto(op, *frame.tensor(op->getResult(0)), op.getMatrix(),
                   interpreter, frame, 1);
+}
+
+template <typename Real>
+static LogicalResult evaluate(CombineMatmulOp op,
+                              Interpreter<Real> &interpreter,
+                              Frame<Real> &frame) {
+  auto y = combined(op, op.getCombined(), frame);
+  if (failed(y) ||
+      failed(setResult(op, 0, op.getOuts()[0], std::move(*y), frame)))
+    return failure();
+  return evaluateGroupedMatmul(op, interpreter, frame);
 }
 
 //===----------------------------------------------------------------------===//
@@ -465,7 +467,8 @@ LogicalResult reference::evaluateMoe(Operation *op,
     return evaluateRepeat(op, interpreter, frame);
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case<RouteOp, GateOp, PlanOp, SpreadOp, RowWeightsOp, CombineOp,
-            CombineGateOp, ExpertsOp, SharedOp, WeightOp, TapOp>(
+            CombineGateOp, CombineMatmulOp, ExpertsOp, SharedOp, WeightOp,
+            TapOp>(
           [&](auto typed) { return evaluate(typed, interpreter, frame); })
       .Default(noSemantics);
 }

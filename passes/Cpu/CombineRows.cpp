@@ -32,6 +32,14 @@ void CombineRows::emit(VectorBuilder &b, Value from, Value to) {
   b.forLoop(from, to, 1, [&](Value token) { emitToken(b, token); });
 }
 
+int64_t CombineRows::emitTasks(VectorBuilder &b) {
+  int64_t inputs = k + op.getLocals().size() + op.getAddends().size();
+  int64_t tokens = rowsPerTask(width * inputs);
+  b.rowTasks(b.dim(op.getOuts()[0], 0), tokens,
+             [&](Value from, Value to) { emit(b, from, to); });
+  return tokens;
+}
+
 void CombineRows::emitToken(VectorBuilder &b, Value token) {
   Value rows = countRows(b, token);
   shares.clear();

@@ -24,6 +24,9 @@ public:
   /// The tokens `from` to `to`.
   void emit(VectorBuilder &b, mlir::Value from, mlir::Value to);
 
+  /// All tokens, as tasks; how many make a task.
+  int64_t emitTasks(VectorBuilder &b);
+
 private:
   using Value = mlir::Value;
   using ValueRange = mlir::ValueRange;

@@ -297,17 +297,11 @@ struct LowerCombine : OpRewritePattern<moe::CombineOp> {
     StringRef expected = CombineRows::refusal(op);
     if (!expected.empty())
       return rewriter.notifyMatchFailure(op, "expected " + expected);
-    Value y = op.getOuts()[0];
-    int64_t width = cast<MemRefType>(y.getType()).getDimSize(1);
-    int64_t k = cast<MemRefType>(op.getWeights().getType()).getDimSize(1);
-    int64_t inputs = k + op.getLocals().size() + op.getAddends().size();
     VectorBuilder b(op.getLoc(), rewriter, lanesFor(op));
-    b.rowTasks(
-        b.dim(y, 0), rowsPerTask(width * inputs),
-        [&](Value from, Value to) { CombineRows(op).emit(b, from, to); });
+    int64_t tokens = CombineRows(op).emitTasks(b);
+    int64_t width = cast<MemRefType>(op.getOuts()[0].getType()).getDimSize(1);
     Explain("moe-cpu-lower-dispatch", "dispatch")
-        .passed(op, "combine: rows of " + Twine(width) + ", " +
-                        Twine(rowsPerTask(width * inputs)) +
+        .passed(op, "combine: rows of " + Twine(width) + ", " + Twine(tokens) +
                         " tokens in a task");
     rewriter.eraseOp(op);
     return success();

@@ -12,6 +12,7 @@
 
 #include "dialects/Moe/Moe.h"
 #include "passes/ChoiceCounts.h"
+#include "passes/Combined.h"
 #include "passes/Cpu/CombineRows.h"
 #include "passes/Cpu/ExpertSelection.h"
 #include "passes/Cpu/GateTile.h"
@@ -237,7 +238,7 @@ struct LowerCombineGate : OpRewritePattern<moe::CombineGateOp> {
                              op.getOuts().drop_front());
     if (!expected.empty())
       return rewriter.notifyMatchFailure(op, "expected " + expected);
-    auto [combine, gate] = splitCombineGate(rewriter, op);
+    auto [combine, gate] = splitCombined(rewriter, op);
     CombineRows rows(combine);
     LowerGate::emit(gate, rewriter,
                     [&](VectorBuilder &b, Value from, Value to) {

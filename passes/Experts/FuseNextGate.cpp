@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Moe/Moe.h"
+#include "passes/Combined.h"
 #include "passes/Cpu/GateTile.h"
 #include "passes/Explain.h"
 #include "passes/Passes.h"
@@ -36,17 +37,9 @@ using namespace moec::moe;
 /// Why a gate cannot be fused with the combine that makes its rows; empty if it
 /// can.
 static std::string whyNot(GateOp gate, CombineOp combine) {
-  if (combine->getBlock() != gate->getBlock())
-    return "its rows are made in another block";
   if (!cast<ShapedType>(gate.getX().getType()).getElementType().isF32())
     return "its rows are not f32";
-  for (Operation *user : combine->getUsers()) {
-    Operation *there = gate->getBlock()->findAncestorOpInBlock(*user);
-    if (there && there->isBeforeInBlock(gate))
-      return "'" + user->getName().getStringRef().str() +
-             "' reads the rows before it";
-  }
-  return "";
+  return whyNotCombined(gate, combine);
 }
 
 /// Why it would not pay; empty if it does.

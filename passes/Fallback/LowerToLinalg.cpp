@@ -9,10 +9,10 @@
 
 #include "dialects/Moe/Moe.h"
 #include "dialects/Nn/Nn.h"
+#include "passes/Combined.h"
 #include "passes/Explain.h"
 #include "passes/Fallback/Fallback.h"
 #include "passes/Passes.h"
-#include "passes/Routing.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -32,10 +32,12 @@ struct LowerToLinalg : moec::impl::LowerToLinalgPassBase<LowerToLinalg> {
     Explain explain("moe-lower-to-linalg", "generic");
     SmallVector<StringRef> names = computations();
     OpBuilder builder(&getContext());
-    getOperation().walk([&](moe::CombineGateOp op) {
-      splitCombineGate(builder, op);
+    auto split = [&](auto op) {
+      splitCombined(builder, op);
       op.erase();
-    });
+    };
+    getOperation().walk([&](moe::CombineGateOp op) { split(op); });
+    getOperation().walk([&](moe::CombineMatmulOp op) { split(op); });
     getOperation().walk([&](Operation *op) {
       if (llvm::is_contained(names, op->getName().getStringRef()))
         explain.passed(op, op->getName().getStringRef() +
@@ -61,6 +63,7 @@ struct LowerToLinalg : moec::impl::LowerToLinalgPassBase<LowerToLinalg> {
             moe::RowWeightsOp::getOperationName(),
             moe::CombineOp::getOperationName(),
             moe::CombineGateOp::getOperationName(),
+            moe::CombineMatmulOp::getOperationName(),
             moe::GroupedMatmulOp::getOperationName(),
             nn::RmsNormOp::getOperationName(),
             nn::LayerNormOp::getOperationName(),

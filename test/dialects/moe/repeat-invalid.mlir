@@ -158,3 +158,87 @@ func.func @f(%i: tensor<?x1xi32>, %o: tensor<1xi32>, %t: tensor<?xi32>) {
       -> tensor<1xi32>, tensor<1xi32>, tensor<?xi32>, tensor<?x1xi32>, tensor<?x1xi32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<8x5xf32>, %l: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.combine_matmul' op bank must be [8, 4] or the packed form of that, got 'tensor<8x5xf32>'}}
+  %0:2 = moe.combine_matmul ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) banks(%m : tensor<8x5xf32>)
+      outs(%x, %l : tensor<?x4xf32>, tensor<?x8xf32>) {
+  ^bb0(%acc: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x4xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<8x4xf32>) {
+  // expected-error @+1 {{'moe.combine_matmul' op expects 2 outputs, got 1}}
+  %0 = moe.combine_matmul ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) banks(%m : tensor<8x4xf32>)
+      outs(%x : tensor<?x4xf32>) {
+  ^bb0(%acc: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<8x4xf32>, %l: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.combine_matmul' op locals need ids and two bounds of ids each, got 1 locals and 0 bounds}}
+  %0:2 = moe.combine_matmul ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) locals(%x : tensor<?x4xf32>) banks(%m : tensor<8x4xf32>)
+      outs(%x, %l : tensor<?x4xf32>, tensor<?x8xf32>) {
+  ^bb0(%acc: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x4xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<8x8xf32>, %l: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.combine_matmul' op y must have size 4 in dimension 1, got 'tensor<?x8xf32>'}}
+  %0:2 = moe.combine_matmul ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) banks(%m : tensor<8x8xf32>)
+      outs(%l, %l : tensor<?x8xf32>, tensor<?x8xf32>) {
+  ^bb0(%acc: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x8xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<8x4xf32>, %l: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.combine_matmul' op an extra must be [R, N], [R, 1] or [N] with N = 8, got 'tensor<?x4xf32>'}}
+  %0:2 = moe.combine_matmul ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) banks(%m : tensor<8x4xf32>) extras(%x : tensor<?x4xf32>)
+      outs(%x, %l : tensor<?x4xf32>, tensor<?x8xf32>) {
+  ^bb0(%acc: f32, %e: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x4xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: !moe.bank<2 x tensor<8x4xf32>>, %l: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.combine_matmul' op a bank of experts needs offsets}}
+  %0:2 = moe.combine_matmul ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) banks(%m : !moe.bank<2 x tensor<8x4xf32>>)
+      outs(%x, %l : tensor<?x4xf32>, tensor<?x8xf32>) {
+  ^bb0(%acc: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x4xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<8x4xf32>, %l: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.combine_matmul' op epilogue expects 1 arguments, got 2}}
+  %0:2 = moe.combine_matmul ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) banks(%m : tensor<8x4xf32>)
+      outs(%x, %l : tensor<?x4xf32>, tensor<?x8xf32>) {
+  ^bb0(%acc: f32, %e: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x4xf32>, tensor<?x8xf32>
+  return
+}

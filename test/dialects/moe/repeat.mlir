@@ -46,7 +46,8 @@ func.func @recurse(%x: tensor<?x4xf32>, %i: tensor<?x1xi32>, %w: tensor<?x1xf32>
 }
 
 // CHECK-LABEL: func.func @fused
-func.func @fused(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<8x4xf32>, %l: tensor<?x8xf32>, %b: tensor<8xf32>, %i1: tensor<?x1xi32>, %o: tensor<2xi32>, %t: tensor<?xi32>) {
+func.func @fused(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<8x4xf32>, %l: tensor<?x8xf32>, %b: tensor<8xf32>, %i1: tensor<?x1xi32>, %o: tensor<2xi32>, %t: tensor<?xi32>,
+    %p8: tensor<?x8xbf16>) {
   // CHECK: moe.combine_gate {routing = #moe.routing<k = 2>} ins({{.*}}) addends(%{{.*}} : tensor<?x4xf32>) outs
   %0:4 = moe.combine_gate {routing = #moe.routing<k = 2>} ins(%x, %r, %r, %w, %m : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x4xf32>)
       addends(%x : tensor<?x4xf32>) outs(%x, %r, %w, %l : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>)
@@ -59,5 +60,20 @@ func.func @fused(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, 
   // CHECK: moe.plan {first = 1 : i64, open, others = 2 : i64} ins
   %p:5 = moe.plan {first = 1, others = 2, open} ins(%i1 : tensor<?x1xi32>) outs(%o, %o, %t, %i1, %i1 : tensor<2xi32>, tensor<2xi32>, tensor<?xi32>, tensor<?x1xi32>, tensor<?x1xi32>)
       -> tensor<2xi32>, tensor<2xi32>, tensor<?xi32>, tensor<?x1xi32>, tensor<?x1xi32>
+  // CHECK: moe.combine_matmul ins({{.*}}) addends(%{{.*}} : tensor<?x4xf32>) banks(%{{.*}} : tensor<8x4xf32>) outs(%{{.*}} : tensor<?x4xf32>, tensor<?x8xf32>) {
+  %2:2 = moe.combine_matmul ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) addends(%x : tensor<?x4xf32>)
+      banks(%m : tensor<8x4xf32>) outs(%x, %l : tensor<?x4xf32>, tensor<?x8xf32>) {
+  ^bb0(%acc: f32):
+    moe.yield %acc : f32
+  } -> tensor<?x4xf32>, tensor<?x8xf32>
+  // CHECK: moe.combine_matmul {ranges = array<i64: 0, 2>, unweighted} ins({{.*}}) ids({{.*}}) locals({{.*}}) banks({{.*}}) extras({{.*}}) outs
+  %3:2 = moe.combine_matmul {ranges = array<i64: 0, 2>, unweighted} ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+      ids(%r : tensor<?x2xi32>) locals(%x : tensor<?x4xf32>) banks(%m, %m : tensor<8x4xf32>, tensor<8x4xf32>) extras(%l, %b : tensor<?x8xf32>, tensor<8xf32>)
+      outs(%x, %p8 : tensor<?x4xf32>, tensor<?x8xbf16>) {
+  ^bb0(%acc: f32, %other: f32, %e0: f32, %e1: f32):
+    %sum = arith.addf %acc, %e0 : f32
+    %narrow = arith.truncf %sum : f32 to bf16
+    moe.yield %narrow : bf16
+  } -> tensor<?x4xf32>, tensor<?x8xbf16>
   return
 }

@@ -1,7 +1,7 @@
 // RUN: moe-opt %s -moe-verify-phase=phase=buffers -split-input-file -verify-diagnostics
 
 func.func @alloc(%n: index) {
-  // expected-error @+1 {{[MOE0902] 'memref.alloc' breaks the contract of phase 'buffers': expected one of func, arith, math, memref, nn, linalg.copy, linalg.generic, linalg.yield, moe.gate, moe.route, moe.plan, moe.spread, moe.row_weights, moe.combine, moe.combine_gate, moe.grouped_matmul, moe.yield, and no other of memref.alloc, memref.alloca, memref.dealloc, nn.state_ref}}
+  // expected-error @+1 {{[MOE0902] 'memref.alloc' breaks the contract of phase 'buffers': expected one of func, arith, math, memref, nn, linalg.copy, linalg.generic, linalg.yield, moe.gate, moe.route, moe.plan, moe.spread, moe.row_weights, moe.combine, moe.combine_gate, moe.combine_matmul, moe.grouped_matmul, moe.yield, and no other of memref.alloc, memref.alloca, memref.dealloc, nn.state_ref}}
   %m = memref.alloc(%n) : memref<?xf32>
   return
 }

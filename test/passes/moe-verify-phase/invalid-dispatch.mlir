@@ -27,7 +27,7 @@ func.func @shared(%x: tensor<?x4xf32>, %w: tensor<4x4xbf16>) {
 #w = affine_map<(d0, d1, d2) -> (d1, d2)>
 #y = affine_map<(d0, d1, d2) -> (d0, d1)>
 func.func @product(%x: tensor<?x4xf32>, %w: tensor<4x4xf32>, %e: tensor<?x4xf32>) -> tensor<?x4xf32> {
-  // expected-error @+1 {{[MOE0902] 'linalg.matmul' breaks the contract of phase 'dispatch': expected one of func, arith, math, nn, tensor.dim, tensor.empty, tensor.cast, tensor.collapse_shape, tensor.extract, linalg.generic, linalg.yield, moe.weight, moe.concat, moe.gate, moe.route, moe.plan, moe.spread, moe.row_weights, moe.combine, moe.combine_gate, moe.grouped_matmul, moe.yield, moe.tap}}
+  // expected-error @+1 {{[MOE0902] 'linalg.matmul' breaks the contract of phase 'dispatch': expected one of func, arith, math, nn, tensor.dim, tensor.empty, tensor.cast, tensor.collapse_shape, tensor.extract, linalg.generic, linalg.yield, moe.weight, moe.concat, moe.gate, moe.route, moe.plan, moe.spread, moe.row_weights, moe.combine, moe.combine_gate, moe.combine_matmul, moe.grouped_matmul, moe.yield, moe.tap}}
   %r = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x4xf32>, tensor<4x4xf32>) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
   return %r : tensor<?x4xf32>
 }
