@@ -108,8 +108,15 @@ Value RoutingMath::score(Score score, Value x) {
   }
   case Score::SqrtSoftplus: {
     Value linear = b.larger(x, number(0.0, x));
-    return math::SqrtOp::create(
+    Value root = math::SqrtOp::create(
         b, arith::AddFOp::create(b, linear, softness(b, x)).getResult());
+    // Far below 0 it is the root of exp(x), which may be smaller than any
+    // number that is normal, while the root is not.
+    Value half = arith::MulFOp::create(b, x, number(0.5, x));
+    Value power = math::ExpOp::create(b, half);
+    Value isFar = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x,
+                                        number(-40.0, x));
+    return arith::SelectOp::create(b, isFar, power, root);
   }
   case Score::Tanh:
     return math::TanhOp::create(b, x);

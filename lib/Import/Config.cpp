@@ -393,6 +393,12 @@ void Config::checkUnread() {
       for (const std::string &path : key.from)
         addPlaces(document, path, "", read);
   checkUnread(document, "", read);
+  // A misspelt definition, or one whose reader was replaced, says nothing.
+  for (const std::string &name : description.own)
+    if (!reachable.count(name))
+      diagnostics.warning(code::unusedDefinition,
+                          description.file + ": nothing uses '" + name +
+                              "', which it defines");
 }
 
 void Config::checkUnread(const Json &object, const std::string &prefix,

@@ -71,6 +71,8 @@ struct Family {
   std::vector<IgnoredTensor> ignoredTensors;
   std::vector<Check> checks;
   Definitions definitions;
+  /// Those that its own file has, not the one that it extends.
+  std::set<std::string> own;
   std::string layerPrefix; ///< Of all tensor names in a layer.
   Body model;
   Body layer;

@@ -448,11 +448,18 @@ std::optional<Family> FamilyParser::parse(const Json &json) {
 std::optional<Family> moec::importer::makeFamily(Json json,
                                                  const std::string &file,
                                                  Diagnostics &diagnostics) {
+  std::set<std::string> own;
+  if (const Json *defines = field(json, "define"))
+    for (const auto &[head, value] : defines->items())
+      own.insert(definedName(head));
   FamilyParser parser(file, diagnostics);
   auto joined = parser.join(std::move(json), 0);
   if (!joined)
     return std::nullopt;
-  return parser.parse(*joined);
+  auto family = parser.parse(*joined);
+  if (family)
+    family->own = std::move(own);
+  return family;
 }
 
 std::optional<Family> moec::importer::parseFamily(std::string_view text,

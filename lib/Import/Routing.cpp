@@ -12,6 +12,7 @@
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
 
 using namespace mlir;
 using namespace moec;
@@ -28,6 +29,22 @@ static Enum choice(CallArguments &arguments, const char *name,
     return *value;
   arguments.fail("knows no '" + *text + "' as '" + name + "'");
   return static_cast<Enum>(0);
+}
+
+/// What the verifier of an op has against it, without the name of the op.
+static std::optional<std::string> complaintOf(Operation *op) {
+  std::string complaint;
+  ScopedDiagnosticHandler handler(op->getContext(),
+                                  [&](mlir::Diagnostic &diagnostic) {
+                                    if (complaint.empty())
+                                      complaint = diagnostic.str();
+                                    return success();
+                                  });
+  if (succeeded(mlir::verify(op)))
+    return std::nullopt;
+  StringRef text = complaint;
+  text.consume_front("'" + op->getName().getStringRef().str() + "' op ");
+  return text.str();
 }
 
 std::optional<moe::RoutingAttr> ModuleBuilder::routing(CallArguments &a) {
@@ -148,22 +165,6 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   if (attr->is(moe::Policy::Table) != tableName.has_value())
     return a.fail(tableName ? "has a table, but its policy is not 'table'"
                             : "needs a 'table' for the policy 'table'");
-  bool takesAll =
-      attr->is(moe::Policy::Dense) || attr->is(moe::Policy::ExpertChoice);
-  if (takesAll && k != experts)
-    return a.fail("lets a token have any of the " + std::to_string(experts) +
-                  " experts, so k must be their number, got " +
-                  std::to_string(k));
-  if (k > experts)
-    return a.fail("chooses k = " + std::to_string(k) + " of only " +
-                  std::to_string(experts) + " experts");
-  if (experts % attr->getGroups())
-    return a.fail("cannot choose: " + std::to_string(experts) +
-                  " experts do not divide into " +
-                  std::to_string(attr->getGroups()) + " groups");
-  if (attr->getNullExperts() >= experts)
-    return a.fail("has " + std::to_string(attr->getNullExperts()) +
-                  " null experts of only " + std::to_string(experts));
   int64_t most = experts;
   moe::RoutingInputs inputs;
   if (!alias.empty()) {
@@ -218,6 +219,8 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
     outs.push_back(emptyRows(shared));
   auto op = moe::RouteOp::create(builder, loc(), ValueRange(outs).getTypes(),
                                  *rows, inputs, outs, *attr);
+  if (auto complaint = complaintOf(op))
+    return a.fail("is not possible so: " + *complaint);
   auto result = std::make_shared<Routing>();
   result->ids = op->getResult(0);
   result->weights = op->getResult(1);

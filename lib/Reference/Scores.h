@@ -50,6 +50,11 @@ template <typename Real> Real softplus(Real x) {
   return std::max(x, Real(0)) + std::log1p(std::exp(-std::abs(x)));
 }
 
+/// Far below 0 that of exp(x), which may be smaller than any number.
+template <typename Real> Real sqrtSoftplus(Real x) {
+  return x < -40 ? std::exp(x / 2) : std::sqrt(softplus(x));
+}
+
 template <typename Real>
 Vector<Real> mapped(Vector<Real> values, Real (*fn)(Real)) {
   std::transform(values.begin(), values.end(), values.begin(), fn);
@@ -68,8 +73,7 @@ Vector<Real> scored(moe::Score score, Vector<Real> logits) {
   case moe::Score::Identity:
     break;
   case moe::Score::SqrtSoftplus:
-    return mapped<Real>(std::move(logits),
-                        [](Real x) { return std::sqrt(softplus(x)); });
+    return mapped<Real>(std::move(logits), sqrtSoftplus<Real>);
   case moe::Score::Tanh:
     return mapped<Real>(std::move(logits), [](Real x) { return std::tanh(x); });
   }

@@ -76,27 +76,32 @@ def test_top_k_gating(build, lowering):
 
 
 def test_top_k_regions(build):
-    """Ids flip exactly where the order of two logits does, on pairs that straddle a boundary."""
-    random = Random()
+    """Ids flip exactly where the order of two logits does, on ten thousand pairs that straddle a boundary."""
+    random, pairs = Random(), 10_000
     params = {f"experts.{e}.a": random(24, HIDDEN) for e in range(8)}
     params |= {"beta1": random(8, HIDDEN), "beta0": np.zeros(8, np.float32),
                "minus_beta0": np.zeros(8, np.float32)}
-    function = build(ARCHITECTURES / "top_k_gating.mlir", params).function()
-    p, x = wide(params), random(500, HIDDEN, scale=1).astype(np.float64)
+    function = build(ARCHITECTURES / "top_k_gating.mlir", params, "--max-step-tokens", str(pairs)).function()
+    p, x = wide(params), random(pairs, HIDDEN, scale=1).astype(np.float64)
     ranked = np.argsort(-(x @ p["beta1"].T), kind="stable")
     normal = p["beta1"][ranked[:, 2]] - p["beta1"][ranked[:, 3]]
     gap = (normal * x).sum(1, keepdims=True) / (normal ** 2).sum(1, keepdims=True)
+    experts = np.array([p[f"experts.{e}.a"] for e in range(8)])
+    sets = []
     for side in (1e-3, -1e-3):
         beside = (x - (gap - side) * normal).astype(np.float32)
         affine = beside.astype(np.float64) @ p["beta1"].T
         chosen = top(affine, 3)
-        weights = softmax(np.take_along_axis(affine, chosen, 1))
-        expected = np.array([sum(w * (p[f"experts.{e}.a"] @ beside[t]) for w, e in zip(ws, es))
-                             for t, (ws, es) in enumerate(zip(weights, chosen))])
+        weights = np.zeros_like(affine)
+        np.put_along_axis(weights, chosen, softmax(np.take_along_axis(affine, chosen, 1)), 1)
+        expected = np.einsum("te,ted->td", weights, np.einsum("edh,th->ted", experts, beside.astype(np.float64)))
         # A wrong set changes its row by far more.
         actual = function(beside)
         rows = np.linalg.norm(actual - expected, axis=1) / np.linalg.norm(expected, axis=1)
         assert rows.max() < 1e-4
+        sets.append(np.sort(chosen))
+    # The sides differ, but where a third expert comes in between.
+    assert (sets[0] != sets[1]).any(1).mean() > 0.99
 
 
 def test_moge(build, lowering):

@@ -140,10 +140,10 @@ def test_hdee(build, lowering):
     state, few = columns(total), 0
     for _ in range(1000):
         given = log_softmax(generator.standard_normal((3, 2, CLASSES)) * 2).astype(np.float32)
-        posterior = softmax(total.T).T
-        expected = (posterior[:, :, None] * np.exp(given.astype(np.float64))).sum(0)
-        np.testing.assert_allclose(mix(*given, *state), expected, rtol=2e-3, atol=1e-6)
         held = np.concatenate(state, 1).T
+        expected = (np.exp(held.astype(np.float64))[:, :, None] * np.exp(given.astype(np.float64))).sum(0)
+        np.testing.assert_allclose(mix(*given, *state), expected, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(np.exp(held.astype(np.float64)), softmax(total.T).T, atol=1e-5)
         if np.abs(held - np.log(0.001)).min() > 1e-3:
             kept = np.where(np.exp(held.astype(np.float64)) >= 0.001, np.exp(held.astype(np.float64)), 0)
             few += (kept == 0).any()
@@ -178,7 +178,7 @@ def test_hdee_learns_its_prior(build, lowering):
         expected = np.log(0.3 ** (n + 1) * np.exp(expected - most) + np.exp(posterior - most)) + most
         state = prior(*state, *columns(likelihood), np.full((2, 1), 0.3 ** (n + 1), np.float32))
     actual = np.concatenate(state, 1).T
-    np.testing.assert_allclose(softmax(actual.T.astype(np.float64)), softmax(expected.T), atol=1e-4)
+    np.testing.assert_allclose(softmax(actual.T.astype(np.float64)), softmax(expected.T), rtol=0, atol=1e-5)
 
 
 # HoME, MultiModN --------------------------------------------------------------

@@ -134,10 +134,17 @@ def masked(family, random, tokens):
 
 def tiny(family, random, tokens):
     """A sigmoid of these is near the epsilons in use (1e-6, 1e-12, 1e-20), or
-    about 1e-36: two digits more would be subnormal."""
+    about 1e-36: two digits less than what is not subnormal."""
     means = random.choice([-14, -27.5, -46, -83], (tokens, 1))
     drawn = random.normal(means, 0.5, (tokens, width(family)))
     return drawn.astype(np.float32)
+
+
+def subnormal(family, random, tokens):
+    """Sigmoids of 3e-39 to 8e-39, far enough from each other for the few bits that
+    they have; their sums, too, may be subnormal."""
+    steps = -88.6 + np.arange(width(family)) / width(family)
+    return random.permuted(np.tile(steps, (tokens, 1)), axis=1).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=None)
@@ -151,6 +158,8 @@ def cases_of(family):
         apart = 3.0
     strong = fixed_operands(family, random, 0.0, 2.0)
     negative = fixed_operands(family, random, -0.9)
+    # Beside which no bias is small.
+    none = {**near, "bias": 0 * near["bias"]} if "bias" in near else near
 
     def case(name, draw, tokens, fixed=near, real=np.float64, is_steady=True):
         spare = tokens // 4 + 8 if is_steady and tokens > 1 else 0
@@ -179,6 +188,7 @@ def cases_of(family):
         case("saturated", saturated, 100, real=np.float32, is_steady=False),
         case("masked", masked, 200, is_steady=False),
         case("tiny", tiny, 120),
+        case("subnormal", subnormal, 40, none),
         case("one token", drawn, 1),
         case("no token", drawn, 0),
         case("flat", normal(0.05), 300),

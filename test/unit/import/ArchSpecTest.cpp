@@ -335,6 +335,55 @@ TEST(ArchSpecTest, ReportsWrongExperts) {
                   .failsWith({"cannot see into an expert"}));
 }
 
+// A misspelt definition is none of the base's, and a replaced function may have
+// been the only reader of one that is.
+TEST(ArchSpecTest, WarnsOfDefinitionsThatNothingUses) {
+  auto messages = [](Json define) {
+    Imported imported = Program(std::move(define)).import();
+    EXPECT_TRUE(imported.module);
+    return imported.messages();
+  };
+  EXPECT_NE(messages({{"residual_scal", 2}, {"embedding_scale", 3}})
+                .find("family.json: nothing uses 'residual_scal', which it "
+                      "defines"),
+            std::string::npos);
+  std::string unread =
+      messages({{"residual(x, y)", "x + y"}, {"residual_scale", "0.5"}});
+  EXPECT_NE(unread.find("warning: [MOE0212]"), std::string::npos);
+  EXPECT_NE(unread.find("'residual_scale'"), std::string::npos);
+  EXPECT_EQ(messages({{"residual_scale", "0.5"}}).find("MOE0212"),
+            std::string::npos);
+}
+
+// Numbers of heads that stand in lists are compared layer by layer.
+TEST(ArchSpecTest, HeadsByLayer) {
+  Json more = {{"keys",
+                {{"num_attention_heads", {{"type", "ints"}}},
+                 {"num_key_value_heads", {{"type", "ints"}}},
+                 {"head_dim", {{"type", "int"}}}}},
+               {"ignore_keys", {"num_hidden_layers"}}};
+  Json define = {{"heads", "each(num_attention_heads)"},
+                 {"kv_heads", "each(num_key_value_heads)"}};
+  auto import = [&](Json heads, Json kvHeads) {
+    EditedFixture edited("mixtral-a");
+    edited.config["num_attention_heads"] = std::move(heads);
+    edited.config["num_key_value_heads"] = std::move(kvHeads);
+    edited.config["head_dim"] = 16;
+    return Program(define, more, edited.write()).import();
+  };
+  Imported imported = import({4, 4, 4}, {2, 2, 2});
+  ASSERT_TRUE(imported.module) << imported.messages();
+  EXPECT_TRUE(import({4, 4, 3}, {2, 2, 2})
+                  .failsWith(code::contradiction, 1,
+                             {"a multiple of the number of key-value heads",
+                              "layer = 2"}));
+  // In every layer as many as it says.
+  EXPECT_TRUE(import({4, 2, 4}, {2, 1, 2})
+                  .failsWith(code::wrongShape, 1,
+                             {"model.layers.1.self_attn.k_proj.weight",
+                              "expected shape [16, 64]"}));
+}
+
 TEST(ArchSpecTest, ReportsWrongRoutings) {
   auto choose = [](const std::string &arguments) {
     return Program({{"choose(x)", "route(linear(x, router, num_experts, "
@@ -354,6 +403,14 @@ TEST(ArchSpecTest, ReportsWrongRoutings) {
           .failsWith({"group_keep must be between 0 and the 4 groups"}));
   EXPECT_TRUE(choose("2, groups=3, group_keep=1")
                   .failsWith({"8 experts do not divide into 3 groups"}));
+  EXPECT_TRUE(
+      choose("4, groups=8, group_keep=2")
+          .failsWith({"route() is not possible so: chooses k = 4 of only 2 "
+                      "experts in the 2 groups that are kept"}));
+  EXPECT_TRUE(choose("2, null_experts=8")
+                  .failsWith({"null_experts = 8 leaves none of 8 experts"}));
+  EXPECT_TRUE(
+      choose("2, policy='dense'").failsWith({"k must be their number, got 2"}));
 }
 
 // Routing by a table of the checkpoint, and the weights that a routing gives to

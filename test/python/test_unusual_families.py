@@ -1,0 +1,172 @@
+"""Families of a user's file that combine what no family of the box does, as whole models against their formulas in f64."""
+
+import json
+
+import moec
+import numpy as np
+import pytest
+from conftest import write_safetensors
+from formulas import relative_error, rms, sigmoid, silu, softmax, top, turn, wide
+
+HIDDEN, VOCABULARY, EXPERTS, WIDTH, HEADS, KV_HEADS, EPS = 48, 64, 8, 20, 4, 2, 1e-5
+CONFIG = {"model_type": "unusual", "vocab_size": VOCABULARY, "hidden_size": HIDDEN, "num_attention_heads": HEADS,
+          "num_key_value_heads": KV_HEADS, "num_experts": EXPERTS, "num_experts_per_tok": 2, "moe_intermediate_size": WIDTH,
+          "max_position_embeddings": 128, "rms_norm_eps": EPS}
+IDS = np.random.default_rng(2).integers(0, VOCABULARY, 40, dtype=np.int32)
+
+
+def drawn(shapes):
+    rng = np.random.default_rng(4)
+
+    def draw(name, shape):
+        offset, scale = ("norm.weight" in name, 0.2) if len(shape) == 1 else (0, shape[-1] ** -0.5)
+        return (offset + scale * rng.standard_normal(shape)).astype(np.float32)
+    return {name: draw(name, shape) for name, shape in shapes.items()}
+
+
+def mlp_shapes(name, width):
+    return {f"{name}.gate_proj.weight": (width, HIDDEN), f"{name}.up_proj.weight": (width, HIDDEN),
+            f"{name}.down_proj.weight": (HIDDEN, width)}
+
+
+def mlp(t, name, x):
+    hidden = silu(x @ t[f"{name}.gate_proj.weight"].T) * (x @ t[f"{name}.up_proj.weight"].T)
+    return hidden @ t[f"{name}.down_proj.weight"].T
+
+
+def logits(compiled, directory, family, config, tensors, *flags):
+    (directory / "config.json").write_text(json.dumps(config))
+    (directory / "family.json").write_text(json.dumps({"family": "unusual", "model_types": ["unusual"]} | family))
+    write_safetensors(directory / "model.safetensors", tensors)
+    artifact = compiled(directory, "--arch-spec", str(directory / "family.json"), "--dtype", "f32", *flags)
+    return moec.Model(artifact).session(threads=2).step([(0, IDS)], rows="all")
+
+
+# A parallel block behind a LayerNorm, sinks, a part of each head turned, heads that differ in number and size from layer
+# to layer, narrower values, caps of scores and of logits, residuals by depth, a shared expert behind a gate, tied embeddings.
+MIXED = {
+    "extends": "decoder",
+    "keys": {"num_attention_heads": {"type": "ints", "length": "num_hidden_layers"},
+             "num_key_value_heads": {"type": "ints", "length": "num_hidden_layers"},
+             "head_dim": {"type": "int"}, "full_head_dim": {"type": "int"}, "v_head_dim": {"type": "int"},
+             "scale_depth": {"type": "float"}, "score_cap": {"type": "float"}, "logit_cap": {"type": "float"}},
+    "define": {
+        "heads": "each(num_attention_heads)", "kv_heads": "each(num_key_value_heads)",
+        "size": "head_dim if slides else full_head_dim",
+        "rope_dims": "int(size * partial_rotary_factor)",
+        "norm(x, name)": "layer_norm(x, name, rms_norm_eps)",
+        "head_norm(x, name)": "rms_norm(x, name, rms_norm_eps, size)",
+        "residual_scale": "scale_depth / sqrt(num_hidden_layers)",
+        "logit_softcap": "logit_cap",
+        "shared_width": 24,
+        "shared_expert(x)": "sigmoid(linear(x, 'mlp.shared_expert_gate', 1)) * mlp(x, 'mlp.shared_expert', shared_width)",
+        "part(x, name, count)": "turn(head_norm(project(x, name + '_proj', count * size, false), name + '_norm'), size)",
+        "self_attention(x)": [
+            "v = project(x, 'self_attn.v_proj', kv_heads * v_head_dim, false)",
+            "o = attention(part(x, 'self_attn.q', heads), part(x, 'self_attn.k', kv_heads), v, heads, kv_heads, "
+            "window=window_where_it_slides, softcap=score_cap, sinks='self_attn.sinks')",
+            "project(o, 'self_attn.o_proj', hidden_size, false)"]},
+    "layer": ["h = norm(x, 'input_layernorm')", "residual(x, self_attention(h) + sparse(h))"]}
+OF_LAYERS = ([4, 6, 2], [2, 3, 1])
+VALUES = 10
+
+
+def mixed_shapes():
+    shapes = {"model.embed_tokens.weight": (VOCABULARY, HIDDEN), "model.norm.weight": (HIDDEN,), "model.norm.bias": (HIDDEN,)}
+    for layer, (heads, kv_heads) in enumerate(zip(*OF_LAYERS)):
+        p, size = f"model.layers.{layer}.", 16 if layer == 1 else 12
+        shapes |= {p + "input_layernorm.weight": (HIDDEN,), p + "input_layernorm.bias": (HIDDEN,),
+                   p + "self_attn.q_proj.weight": (heads * size, HIDDEN), p + "self_attn.k_proj.weight": (kv_heads * size, HIDDEN),
+                   p + "self_attn.v_proj.weight": (kv_heads * VALUES, HIDDEN), p + "self_attn.o_proj.weight": (HIDDEN, heads * VALUES),
+                   p + "self_attn.q_norm.weight": (size,), p + "self_attn.k_norm.weight": (size,), p + "self_attn.sinks": (heads,),
+                   p + "mlp.gate.weight": (EXPERTS, HIDDEN), p + "mlp.shared_expert_gate.weight": (1, HIDDEN)}
+        shapes |= mlp_shapes(p + "mlp.shared_expert", 24)
+        for e in range(EXPERTS):
+            shapes |= mlp_shapes(f"{p}mlp.experts.{e}", WIDTH)
+    return shapes
+
+
+def attention_with_sinks(q, k, v, sinks, window, cap):
+    at, out = np.arange(len(q)), np.zeros((len(q), q.shape[1], v.shape[2]))
+    seen = (at <= at[:, None]) & (at[:, None] - at < (window or len(q)))
+    for head in range(q.shape[1]):
+        of = head // (q.shape[1] // k.shape[1])
+        scores = cap * np.tanh(q[:, head] @ k[:, of].T / np.sqrt(q.shape[2]) / cap)
+        scores = np.hstack([np.where(seen, scores, -np.inf), np.full((len(q), 1), sinks[head])])
+        out[:, head] = softmax(scores)[:, :-1] @ v[:, of]
+    return out.reshape(len(q), -1)
+
+
+def layer_norm(t, name, x):
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + EPS) * t[name + ".weight"] + t[name + ".bias"]
+
+
+def routed(t, p, x, scores, k, expert):
+    y = np.zeros_like(x)
+    for i, chosen in enumerate(top(scores, k)):
+        for e in chosen:
+            y[i] += scores[i, e] * expert(e, x[i])
+    return y
+
+
+def mixed_logits(t, caps, depth):
+    x = t["model.embed_tokens.weight"][IDS]
+    for layer in range(3):
+        p, size = f"model.layers.{layer}.", 16 if layer == 1 else 12
+        h = layer_norm(t, p + "input_layernorm", x)
+        q, k, v = ((h @ t[f"{p}self_attn.{m}_proj.weight"].T).reshape(len(x), -1, n) for m, n in (("q", size), ("k", size), ("v", VALUES)))
+        q, k = (turn(rms(each, t[f"{p}self_attn.{m}_norm.weight"], EPS), size // 2, 10000.0) for each, m in ((q, "q"), (k, "k")))
+        o = attention_with_sinks(q, k, v, t[p + "self_attn.sinks"], None if layer == 1 else 7, caps[0])
+        y = routed(t, p, h, softmax(h @ t[p + "mlp.gate.weight"].T), 2, lambda e, row: mlp(t, f"{p}mlp.experts.{e}", row))
+        y += sigmoid(h @ t[p + "mlp.shared_expert_gate.weight"].T) * mlp(t, p + "mlp.shared_expert", h)
+        x = x + depth / np.sqrt(3) * (o @ t[p + "self_attn.o_proj.weight"].T + y)
+    y = layer_norm(t, "model.norm", x) @ t["model.embed_tokens.weight"].T
+    return caps[1] * np.tanh(y / caps[1])
+
+
+@pytest.mark.parametrize("flags", [("--target", "cpu"), ("--fallback",)], ids=["cpu", "fallback"])
+def test_many_features_at_once(compiled, tmp_path, flags):
+    caps, depth = (1.5, 4.0), 1.4
+    config = CONFIG | {
+        "num_hidden_layers": 3, "num_attention_heads": OF_LAYERS[0], "num_key_value_heads": OF_LAYERS[1], "head_dim": 12,
+        "full_head_dim": 16, "v_head_dim": VALUES, "partial_rotary_factor": 0.5, "sliding_window": 7, "tie_word_embeddings": True,
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+        "scale_depth": depth, "score_cap": caps[0], "logit_cap": caps[1]}
+    tensors = drawn(mixed_shapes())
+    actual, t = logits(compiled, tmp_path, MIXED, config, tensors, *flags), wide(tensors)
+    assert relative_error(actual, mixed_logits(t, caps, depth)) <= 2e-5
+    # Each of these says something.
+    for other in (((1e6, 4.0), depth), ((1.5, 1e6), depth), (caps, 1.0)):
+        assert relative_error(actual, mixed_logits(t, *other)) > 1e-3
+    assert relative_error(actual, mixed_logits({n: v - 1e6 if "sinks" in n else v for n, v in t.items()}, caps, depth)) > 1e-3
+
+
+# The router gives a score to each of two halves of an expert's number, and an expert is a single neuron.
+PRODUCT_KEYS = {
+    "extends": "decoder",
+    "define": {
+        "num_keys": "int(sqrt(num_experts))",
+        "in_turn(x, n)": "x if n == 1 else join_heads(in_turn(x, n - 1), x, 1)",
+        "pairs(y)": "repeat(head_part(y, 2 * num_keys, 0, num_keys), num_keys) + in_turn(head_part(y, 2 * num_keys, num_keys, num_keys), num_keys)",
+        "logits(x)": "pairs(linear(x, 'mlp.router_gate', 2 * num_keys, role='router'))",
+        "expert(x)": "linear(silu(linear(x, tensor('mlp.down_embed.weight', stacked='rows'), 1)), "
+                     "tensor('mlp.up_embed.weight', stacked='rows', transposed=true), hidden_size)",
+        "self_attention(x)": "0 * x"}}
+
+
+def test_product_keys(compiled, tmp_path):
+    experts, keys, p = 25, 5, "model.layers.0."
+    tensors = drawn({"model.embed_tokens.weight": (VOCABULARY, HIDDEN), "model.norm.weight": (HIDDEN,), "lm_head.weight": (VOCABULARY, HIDDEN),
+                     p + "input_layernorm.weight": (HIDDEN,), p + "post_attention_layernorm.weight": (HIDDEN,),
+                     p + "mlp.router_gate.weight": (2 * keys, HIDDEN), p + "mlp.down_embed.weight": (experts, HIDDEN),
+                     p + "mlp.up_embed.weight": (experts, HIDDEN)})
+    config = {name: value for name, value in CONFIG.items() if name != "moe_intermediate_size"}
+    config |= {"num_hidden_layers": 1, "num_experts": experts, "num_experts_per_tok": 4}
+    actual, t = logits(compiled, tmp_path, PRODUCT_KEYS, config, tensors), wide(tensors)
+    x = t["model.embed_tokens.weight"][IDS]
+    h = rms(x, t[p + "post_attention_layernorm.weight"], EPS)
+    first, second = np.split(h @ t[p + "mlp.router_gate.weight"].T, 2, 1)
+    scores = softmax((first[:, :, None] + second[:, None]).reshape(len(x), experts))
+    down, up = t[p + "mlp.down_embed.weight"], t[p + "mlp.up_embed.weight"]
+    y = x + routed(t, p, h, scores, 4, lambda e, row: silu(down[e] @ row) * up[e])
+    assert relative_error(actual, rms(y, t["model.norm.weight"], EPS) @ t["lm_head.weight"].T) <= 2e-5
