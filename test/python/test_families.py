@@ -1,4 +1,4 @@
-"""Families that are data files of a user: the example of docs/families.md, as it stands there."""
+"""Families that are data files of a user: the examples of docs/families.md, as they stand there."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 import moec
 import numpy as np
 import pytest
-from conftest import SOURCE, text_after, write_safetensors
+from conftest import FIXTURES, SOURCE, read_safetensors, text_after, write_safetensors
 from formulas import relative_error, rms, sigmoid, silu, wide
 
 HIDDEN, HEADS, KV_HEADS, SIZE, EXPERTS, WIDTH, VOCABULARY, LAYERS = 48, 4, 2, 12, 4, 32, 64, 3
@@ -19,10 +19,15 @@ CONFIG = {
                         "sliding_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 5000.0}}}
 
 
-def example():
-    """The keys and definitions of the docs' example as a family that extends Mixtral's."""
+def block_of_docs(part):
     docs = (SOURCE / "docs" / "families.md").read_text()
-    block, = [block for block in re.findall(r"```json\n(.*?)```", docs, re.S) if '"residual_scale"' in block]
+    block, = [block for block in re.findall(r"```json\n(.*?)```", docs, re.S) if part in block]
+    return block
+
+
+def example():
+    """The keys and definitions of an example as a family that extends Mixtral's."""
+    block = block_of_docs('"residual_scale"')
     return {"family": "example", "extends": "mixtral", "model_types": ["example"], **json.loads("{" + block + "}")}
 
 
@@ -63,6 +68,16 @@ def test_a_gate_of_each_head_is_one_of_each_element(compiled, tmp_path, flags):
     assert np.array_equal(by_head, by_element)
     family["define"]["residual_scale"] = "1"
     assert not np.allclose(by_head, logits(compiled, tmp_path / "unscaled", family, wide, *flags), rtol=1e-3)
+
+
+def test_the_whole_file_is_the_original(compiled, tmp_path):
+    """The first example, on what the original recorded."""
+    (tmp_path / "family.json").write_text(block_of_docs('"family": "afmoe"'))
+    expected = read_safetensors(FIXTURES / "afmoe-a" / "expected.safetensors")
+    artifact = compiled(FIXTURES / "afmoe-a", "--arch-spec", str(tmp_path / "family.json"), "--dtype", "f32", "--target", "cpu")
+    session = moec.Model(artifact).session(threads=1)
+    actual = np.stack([session.step([(slot, ids)], rows="all") for slot, ids in enumerate(expected["input_ids"])])
+    assert relative_error(actual, expected["logits"]) <= 2e-5
 
 
 def test_layer_types_have_rotary_tables_of_their_own(compiled, tmp_path):

@@ -1,5 +1,9 @@
 """Sparse layers with experts of every kind, compiled as a user would, against their
 formula in f64; and every attribute of experts, changed, which must show.
+
+    python test/python/test_layers.py
+
+prints the matrix of changes and layers, by how far a layer is from its mutant.
 """
 
 import numpy as np
@@ -206,3 +210,24 @@ def test_compiled_mutant_shows(build, name):
     y, _ = model(build, mutant, parameters=parameters).function()(x)
     assert relative_error(y, formula(mutant, parameters, x)[0]) <= LIMITS["f32"]
     assert relative_error(y, formula(original, original.parameters(), x)[0]) > 0.1
+
+
+def matrix():
+    """Lines: a change and the layer whose test fails for it, by its relative error."""
+    names = list(LAYERS)
+    yield f"{'':34}" + " ".join(f"{name:>9}" for name in names)
+    for name, (original, mutant) in MUTANTS.items():
+        x = inputs(original)
+        error = relative_error(formula(mutant, given(original, mutant), x)[0], formula(original, original.parameters(), x)[0])
+        cells = (f"{error:.1e}" if LAYERS[of] == original else "." for of in names)
+        yield f"{name:34}" + " ".join(f"{cell:>9}" for cell in cells)
+
+
+def test_the_matrix_can_be_printed():
+    """Each change shows in some layer, far beyond its tolerance."""
+    for line in list(matrix())[1:]:
+        assert any(float(cell) > 100 * LIMITS["f32"] for cell in line[34:].split() if cell != "."), line
+
+
+if __name__ == "__main__":
+    print("\n".join(matrix()))

@@ -5,7 +5,7 @@ import json
 import moec
 import numpy as np
 import pytest
-from conftest import write_safetensors
+from conftest import text_after, write_safetensors
 from formulas import relative_error, rms, sigmoid, silu, softmax, top, turn, wide
 
 HIDDEN, VOCABULARY, EXPERTS, WIDTH, HEADS, KV_HEADS, EPS = 48, 64, 8, 20, 4, 2, 1e-5
@@ -170,3 +170,33 @@ def test_product_keys(compiled, tmp_path):
     down, up = t[p + "mlp.down_embed.weight"], t[p + "mlp.up_embed.weight"]
     y = x + routed(t, p, h, scores, 4, lambda e, row: silu(down[e] @ row) * up[e])
     assert relative_error(actual, rms(y, t["model.norm.weight"], EPS) @ t["lm_head.weight"].T) <= 2e-5
+
+
+def test_shared_experts_side_by_side(compiled, tmp_path):
+    """As one wide network, which shared experts become, and one by one, as networks that are said apart from each other."""
+    p = "model.layers.0."
+    shapes = {"model.embed_tokens.weight": (VOCABULARY, HIDDEN), "model.norm.weight": (HIDDEN,), "lm_head.weight": (VOCABULARY, HIDDEN),
+              p + "input_layernorm.weight": (HIDDEN,), p + "post_attention_layernorm.weight": (HIDDEN,), p + "mlp.gate.weight": (EXPERTS, HIDDEN)}
+    for name in ("shared.0", "shared.1", *(f"experts.{e}" for e in range(EXPERTS))):
+        shapes |= mlp_shapes(f"{p}mlp.{name}", WIDTH)
+    tensors, layers = drawn(shapes), {}
+    for form in ("shared(x, {})", "{}(x)"):
+        one, two = form.format("first"), form.format("second")
+        family = {"extends": "decoder", "define": {
+            "self_attention(x)": "0 * x", "first(x)": "mlp(x, 'mlp.shared.0', expert_width)", "second(x)": "mlp(x, 'mlp.shared.1', expert_width)",
+            "sparse(x)": f"experts(x, choose(x), expert) + {one} + {two}"}}
+        directory = tmp_path / str(len(layers))
+        directory.mkdir()
+        logits(compiled, directory, family, CONFIG | {"num_hidden_layers": 1}, tensors, "--taps")
+        text = text_after("dispatch", directory, "--arch-spec", str(directory / "family.json"))
+        session = moec.Model(compiled(directory, "--arch-spec", str(directory / "family.json"), "--dtype", "f32", "--taps")).session()
+        session.step([(0, IDS)], rows="all")
+        layers["moe.concat" in text] = session.tap("layers.0.mlp_norm"), session.tap("layers.0.moe")
+    h, fused = layers[True]
+    assert relative_error(fused, layers[False][1]) <= 1e-6
+    # Without one of them it is another layer; and both are the formula.
+    t, h = wide(tensors), h.astype(np.float64)
+    both = [mlp(t, f"{p}mlp.shared.{i}", h) for i in range(2)]
+    y = routed(t, p, h, softmax(h @ t[p + "mlp.gate.weight"].T), 2, lambda e, row: mlp(t, f"{p}mlp.experts.{e}", row))
+    assert relative_error(fused, y + sum(both)) <= 5e-6
+    assert relative_error(fused, y + both[0]) > 0.1

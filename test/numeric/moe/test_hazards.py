@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cases import cases_of, some_tokens
-from engines import REFERENCES, Call, Router, router_of
+from engines import ENGINES, REFERENCES, Call, Router, router_of
 from mutations import refused_texts
 from papers import FAMILIES
 from families import softmax, topk
@@ -15,9 +15,12 @@ F32 = REFERENCES[1]
 BY_NAME = {family.name: family for family in FAMILIES}
 
 
-def run(router, logits, **operands):
-    ((ids, weights),) = F32.run([Call(router, logits.astype(np.float32), operands)])
+def run(router, logits, engine=F32, **operands):
+    ((ids, weights),) = engine.run([Call(router, logits.astype(np.float32), operands)])
     return ids, weights
+
+
+of_engines = pytest.mark.parametrize("engine", ENGINES, ids=str)
 
 
 def normal(shape, seed=0, deviation=1.0):
@@ -164,23 +167,29 @@ def test_what_is_no_number_chooses_distinct_experts_in_range(family):
         assert used.max(initial=0) < family.experts and (chosen >= -1).all()
 
 
-def test_a_token_without_eligible_experts_chooses_none():
+@of_engines
+def test_a_token_without_eligible_experts_chooses_none(engine):
     family = BY_NAME["eligible"]
-    none = np.zeros((5, family.experts), np.int8)
-    ids, weights = run(router_of(family), normal((5, family.experts)), eligible=none)
-    assert (ids == -1).all() and (weights == 0).all()
+    some = np.zeros((5, family.experts), np.int8)
+    some[2, 7] = 1
+    ids, weights = run(router_of(family), normal((5, family.experts)), engine, eligible=some)
+    # Beside one that has a single one.
+    assert ids[2].tolist() == [7, -1, -1, -1] and weights[2].tolist() == [1, 0, 0, 0]
+    others = [0, 1, 3, 4]
+    assert (ids[others] == -1).all() and (weights[others] == 0).all()
     # So does one of a class that does not exist.
-    classes = np.int32([-1, 2, 2147483647])
-    ids, weights = run(router_of(BY_NAME["moiie"]), normal((3, 8)), class_id=classes)
+    classes = np.int32([-1, 2, 2147483647, -2147483648])
+    ids, weights = run(router_of(BY_NAME["moiie"]), normal((4, 8)), engine, class_id=classes)
     assert (ids == -1).all() and (weights == 0).all()
 
 
-def test_a_token_outside_of_the_table_chooses_none():
+@of_engines
+def test_a_token_outside_of_the_table_chooses_none(engine):
     family = BY_NAME["deepseek_v4_hash"]
     table = np.tile(np.arange(6, dtype=np.int32), (50, 1))
     table[7] = [0, 1, 32, -5, 2, 3]  # 32 and -5 are no experts
     ids, weights = run(
-        router_of(family), normal((4, 32)), table=table, token_id=np.int32([-1, 50, 7, 3])
+        router_of(family), normal((4, 32)), engine, table=table, token_id=np.int32([-1, 50, 7, 3])
     )
     assert (ids[:2] == -1).all() and (weights[:2] == 0).all()
     assert sorted(ids[2]) == [-1, -1, 0, 1, 2, 3]
