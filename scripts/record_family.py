@@ -23,6 +23,7 @@ def parse():
     parser.add_argument("--tokens", type=int, default=40, help="length of each of the two sequences")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--embedding-scale", type=float, default=1.0, help="standard deviation of the embeddings")
+    parser.add_argument("--text", default="", help="the part of the model that computes logits, such as language_model; by default, all")
     parser.add_argument("--trust-remote-code", action="store_true", help="CONFIG names code of its own in auto_map")
     return parser.parse_args()
 
@@ -47,7 +48,7 @@ def fill(model, seed, embedding_scale):
 
 
 def observed(model, ids):
-    """The outputs of the model, and the tensors with a row for each token that its routers return."""
+    """The outputs of a model, and the tensors with a row for each token that its routers return."""
     import torch
     found, hooks = {}, []
     for name, module in model.named_modules():
@@ -71,13 +72,13 @@ def observed(model, ids):
     return outputs, found
 
 
-def error_in_bf16(model, make, ids, outputs, routers):
+def error_in_bf16(model, make, text, ids, outputs, routers):
     """How far the original is from itself in bf16: what the test of bf16 measures against."""
     import torch
     narrow = make()
     narrow.load_state_dict(model.state_dict())
     try:
-        other, chosen = observed(narrow.to(torch.bfloat16), ids)
+        other, chosen = observed(narrow.to(torch.bfloat16).get_submodule(text), ids)
     except RuntimeError as error:
         print("the original does not run in bf16:", error)
         return {"all": 0.0, "same": 0.0, "tokens": ids.numel(), "tokens_with_same_experts": ids.numel()}
@@ -117,7 +118,7 @@ def main():
     fill(model, options.seed, options.embedding_scale)
     vocabulary = config.get_text_config().vocab_size
     ids = torch.randint(0, vocabulary, (SEQUENCES, options.tokens), generator=torch.Generator().manual_seed(11))
-    outputs, routers = observed(model, ids)
+    outputs, routers = observed(model.get_submodule(options.text), ids)
     options.out.mkdir(parents=True, exist_ok=True)
     expected = {"input_ids": ids, "logits": outputs.logits.float()}
     expected |= {f"hidden.{i}": value.float() for i, value in enumerate(outputs.hidden_states)}
@@ -133,7 +134,7 @@ def main():
     (options.out / "config.json").write_text(json.dumps(saved | {"dtype": "bfloat16"}, indent=1) + "\n")
     save_file({name: value.to(torch.bfloat16).contiguous() for name, value in tensors.items()},
               options.out / "model.safetensors")
-    error = error_in_bf16(model, make, ids, outputs, routers)
+    error = error_in_bf16(model, make, options.text, ids, outputs, routers)
     (options.out / "meta.json").write_text(json.dumps({
         "model_type": config.model_type, "transformers": transformers.__version__, "torch": torch.__version__,
         "bf16_of_the_original": error,

@@ -16,23 +16,26 @@
 using namespace moec::importer;
 
 /// The document with the entries of an object in it put beside the object's
-/// own, which they go before.
-static Json withoutNesting(Json document, const std::string &name) {
-  auto nested = document.find(name);
+/// own, which they go before but for some.
+static Json withoutNesting(Json document, const Family &family) {
+  auto nested = document.find(family.nested);
   if (nested == document.end() || !nested->is_object())
     return document;
   Json inner = std::move(*nested);
   document.erase(nested);
   // What kind of model it is, the document says.
   inner.erase("model_type");
+  for (const std::string &name : family.outerKeys)
+    if (document.contains(name))
+      inner.erase(name);
   document.update(inner);
   return document;
 }
 
 Config::Config(Json json, std::string file, const Family &family,
                Diagnostics &diagnostics)
-    : document(withoutNesting(std::move(json), family.nested)),
-      file(std::move(file)), description(family), diagnostics(diagnostics) {
+    : document(withoutNesting(std::move(json), family)), file(std::move(file)),
+      description(family), diagnostics(diagnostics) {
   for (const auto &[name, key] : family.keys)
     if (dependsOnLayer(family, {name}))
       byLayer.insert(name);

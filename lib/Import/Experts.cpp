@@ -141,6 +141,17 @@ std::optional<Datum> ModuleBuilder::tensor(Arguments arguments) {
   return ObjectRef(stored);
 }
 
+std::optional<Datum> ModuleBuilder::hasTensor(Arguments arguments) {
+  CallArguments a("has_tensor", {"name", "shape"}, std::move(arguments),
+                  evaluator);
+  auto name = tensorName(a.text("name"));
+  std::vector<double> shape = a.numbers("shape");
+  if (a.failed() || !name)
+    return std::nullopt;
+  const weights::Tensor *found = checkpoint.find(*name);
+  return found && (shape.empty() || llvm::equal(found->shape(), shape));
+}
+
 /// Runs the function of a range into its region.
 std::optional<mlir::Value>
 ModuleBuilder::runRange(const ExpertRange &range, int64_t first,

@@ -1,69 +1,12 @@
-//===- Family.cpp - Finds family files and what they reach ----------------===//
+//===- Family.cpp - What the programs of a family reach -------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// The built-in files are part of the binary; which of them are families, and
-// of which models, they say themselves.
-//
-//===----------------------------------------------------------------------===//
 
 #include "lib/Import/Family.h"
-#include "lib/Import/EmbeddedFamilies.h"
-
-#include <algorithm>
 
 using namespace moec::importer;
-
-std::optional<std::string_view>
-moec::importer::builtinFile(std::string_view name) {
-  for (const EmbeddedFile &file : embeddedFamilies())
-    if (file.name == name)
-      return file.text;
-  return std::nullopt;
-}
-
-/// The model types of a built-in file; empty for one that others extend.
-static std::vector<std::string> modelTypesOf(const EmbeddedFile &file) {
-  Json json = Json::parse(file.text, nullptr, /*allow_exceptions=*/false);
-  auto types = json.is_object() ? json.find("model_types") : json.end();
-  if (types == json.end())
-    return {};
-  return types->get<std::vector<std::string>>();
-}
-
-std::vector<std::string> moec::importer::builtinFamilies() {
-  std::vector<std::string> names;
-  for (const EmbeddedFile &file : embeddedFamilies())
-    if (!modelTypesOf(file).empty())
-      names.emplace_back(file.name.substr(0, file.name.rfind('.')));
-  return names;
-}
-
-std::optional<Family> moec::importer::findFamily(const std::string &modelType,
-                                                 Diagnostics &diagnostics) {
-  std::string known;
-  for (const EmbeddedFile &file : embeddedFamilies())
-    for (const std::string &type : modelTypesOf(file)) {
-      if (type == modelType)
-        return parseFamily(file.text, std::string(file.name), diagnostics);
-      known += (known.empty() ? "" : ", ") + type;
-    }
-  return diagnostics.error(
-      code::unknownModelType,
-      "config.json: model_type " + toText(Json(modelType)) +
-          " is not supported; supported: " + known +
-          "; a family of known mathematics can be given with --arch-spec");
-}
-
-std::optional<Family> moec::importer::readFamily(const std::string &path,
-                                                 Diagnostics &diagnostics) {
-  auto json = readJsonObject(path, diagnostics);
-  if (!json)
-    return std::nullopt;
-  return makeFamily(std::move(*json), path, diagnostics);
-}
 
 static void collectBodyNames(const Body &body, std::set<std::string> &names) {
   for (const Statement &statement : body)

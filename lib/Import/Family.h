@@ -66,6 +66,13 @@ struct Family {
   /// The object of a configuration whose entries count as if they stood outside
   /// of it; empty: none.
   std::string nested;
+  /// What stands outside of it goes before what is in it.
+  std::vector<std::string> outerKeys;
+  /// How names of tensors may begin instead, by how the program has it: the
+  /// first beginning that the checkpoint has.
+  std::map<std::string, std::vector<std::string>> tensorNames;
+  /// Tensors of parts that are not compiled, as patterns.
+  std::vector<std::string> leftOut;
   std::map<std::string, Key> keys;
   std::vector<std::string> ignoredKeys;
   std::vector<IgnoredTensor> ignoredTensors;
@@ -88,6 +95,13 @@ std::vector<std::string> builtinFamilies();
 std::optional<Family> findFamily(const std::string &modelType,
                                  Diagnostics &diagnostics);
 
+/// The family of a configuration. Where its model type is that of a larger
+/// model around the text model, the file of the larger one (`wraps`) is laid
+/// over that of the text model. `path`: a file of the user, for either; empty:
+/// none.
+std::optional<Family> familyOf(const Json &config, const std::string &path,
+                               Diagnostics &diagnostics);
+
 /// A family file of the user.
 std::optional<Family> readFamily(const std::string &path,
                                  Diagnostics &diagnostics);
@@ -97,6 +111,11 @@ std::optional<Family> parseFamily(std::string_view text,
 
 std::optional<Family> makeFamily(Json json, const std::string &file,
                                  Diagnostics &diagnostics);
+
+/// Of a file that is joined with what it extends.
+std::optional<Family> readJoinedFamily(const Json &json,
+                                       const std::string &file,
+                                       Diagnostics &diagnostics);
 
 /// All names that the programs, checks and defaults of a family can reach.
 std::set<std::string> reachableNames(const Family &family);

@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// First the files are joined as JSON, then the result is read. Fields that are
-// not known are errors: a misspelt one must not be silently without effect.
+// Reads files that were joined with what they build on (FamilyFiles.cpp).
+// Fields that are not known are errors: a misspelt one must not be silently
+// without effect.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,7 +23,6 @@ public:
   FamilyParser(const std::string &file, Diagnostics &diagnostics)
       : file(file), diagnostics(diagnostics) {}
 
-  std::optional<Json> join(Json json, unsigned depth);
   std::optional<Family> parse(const Json &json);
 
 private:
@@ -42,6 +42,7 @@ private:
   bool ignoredTensor(const Json &json, IgnoredTensor &out);
   bool definition(const std::string &head, const Json &json, Family &family);
   bool content(const Json &json, Family &family);
+  bool nesting(const Json &json, Family &family);
   bool programs(const Json &json, Family &family);
 
   const std::string &file;
@@ -53,74 +54,6 @@ private:
 static const Json *field(const Json &object, const char *name) {
   auto it = object.find(name);
   return it == object.end() ? nullptr : &*it;
-}
-
-//===----------------------------------------------------------------------===//
-// Joining
-//===----------------------------------------------------------------------===//
-
-static std::string definedName(const std::string &head) {
-  return head.substr(0, head.find('('));
-}
-
-/// Takes out the entries of a name, whatever their parameters.
-static void eraseNamed(Json &entries, const std::string &name) {
-  for (auto it = entries.begin(); it != entries.end();)
-    it = definedName(it.key()) == name ? entries.erase(it) : std::next(it);
-}
-
-/// What a family gives a name replaces what its base meant by it: a key may
-/// stand in for a definition, and the other way round.
-static void replaceNames(Json &base, const Json &extension) {
-  for (const char *ours : {"keys", "define"})
-    if (const Json *given = field(extension, ours); given && given->is_object())
-      for (const char *theirs : {"keys", "define"})
-        if (auto old = base.find(theirs); old != base.end() && old->is_object())
-          for (const auto &[head, unused] : given->items())
-            eraseNamed(*old, definedName(head));
-}
-
-/// Puts the fields of `extension` over those of `base`: objects by entry,
-/// lists of exceptions behind each other, everything else replaced.
-static void overlay(Json &base, const Json &extension) {
-  replaceNames(base, extension);
-  for (const auto &[name, value] : extension.items()) {
-    Json &old = base[name];
-    if ((name == "define" || name == "keys") && old.is_object() &&
-        value.is_object()) {
-      old.update(value);
-    } else if ((name == "ignore_keys" || name == "ignore_tensors" ||
-                name == "checks") &&
-               old.is_array() && value.is_array()) {
-      old.insert(old.end(), value.begin(), value.end());
-    } else {
-      old = value;
-    }
-  }
-}
-
-std::optional<Json> FamilyParser::join(Json json, unsigned depth) {
-  const Json *extends = field(json, "extends");
-  if (!extends)
-    return json;
-  constexpr unsigned maxDepth = 8;
-  if (depth == maxDepth)
-    return fail("files extend each other more than " +
-                std::to_string(maxDepth) + " times");
-  if (!extends->is_string())
-    return fail("'extends' must be a string, got " + toText(*extends));
-  std::string baseName = extends->get<std::string>() + ".json";
-  auto text = builtinFile(baseName);
-  if (!text)
-    return fail("extends '" + extends->get<std::string>() +
-                "', which is not built in");
-  auto base = join(Json::parse(*text, nullptr, false), depth + 1);
-  if (!base)
-    return std::nullopt;
-  base->erase("model_types");
-  overlay(*base, json);
-  base->erase("extends");
-  return base;
 }
 
 //===----------------------------------------------------------------------===//
@@ -402,6 +335,11 @@ bool FamilyParser::content(const Json &json, Family &family) {
     return false;
   }
   family.layerPrefix = prefix->get<std::string>();
+  return nesting(json, family) && programs(json, family);
+}
+
+/// What is said of a text model inside a larger one.
+bool FamilyParser::nesting(const Json &json, Family &family) {
   if (const Json *nested = field(json, "nested")) {
     if (!nested->is_string()) {
       fail("'nested' must be the name of an object in the configuration, got " +
@@ -410,13 +348,36 @@ bool FamilyParser::content(const Json &json, Family &family) {
     }
     family.nested = nested->get<std::string>();
   }
-  return programs(json, family);
+  const Json *outer = field(json, "outer_keys");
+  if (outer && !strings(*outer, "'outer_keys'", family.outerKeys))
+    return false;
+  const Json *leftOut = field(json, "left_out");
+  if (leftOut && !strings(*leftOut, "'left_out'", family.leftOut))
+    return false;
+  const Json *names = field(json, "tensor_names");
+  if (names && !names->is_object()) {
+    fail("'tensor_names' must be an object, got " + toText(*names));
+    return false;
+  }
+  if (!names)
+    return true;
+  for (const auto &[prefix, others] : names->items()) {
+    std::string where = "'tensor_names', '" + prefix + "'";
+    if (!strings(others, where, family.tensorNames[prefix]))
+      return false;
+    if (others.empty()) {
+      fail(where + " must name at least one beginning");
+      return false;
+    }
+  }
+  return true;
 }
 
 std::optional<Family> FamilyParser::parse(const Json &json) {
   if (!checkFields(json, "the file",
                    {"about", "family", "extends", "model_types", "nested",
-                    "keys", "ignore_keys", "ignore_tensors", "checks", "define",
+                    "outer_keys", "tensor_names", "left_out", "keys",
+                    "ignore_keys", "ignore_tensors", "checks", "define",
                     "layer_prefix", "model", "layer"}))
     return std::nullopt;
   for (const char *name : {"keys", "define"}) {
@@ -445,21 +406,10 @@ std::optional<Family> FamilyParser::parse(const Json &json) {
   return family;
 }
 
-std::optional<Family> moec::importer::makeFamily(Json json,
-                                                 const std::string &file,
-                                                 Diagnostics &diagnostics) {
-  std::set<std::string> own;
-  if (const Json *defines = field(json, "define"))
-    for (const auto &[head, value] : defines->items())
-      own.insert(definedName(head));
-  FamilyParser parser(file, diagnostics);
-  auto joined = parser.join(std::move(json), 0);
-  if (!joined)
-    return std::nullopt;
-  auto family = parser.parse(*joined);
-  if (family)
-    family->own = std::move(own);
-  return family;
+std::optional<Family>
+moec::importer::readJoinedFamily(const Json &json, const std::string &file,
+                                 Diagnostics &diagnostics) {
+  return FamilyParser(file, diagnostics).parse(json);
 }
 
 std::optional<Family> moec::importer::parseFamily(std::string_view text,

@@ -52,19 +52,44 @@ std::optional<mlir::Value> ModuleBuilder::emit(const RowsRef &rows) {
   return emitRows(builder, loc(), *rows);
 }
 
+/// The name as the checkpoint has it, which may begin in another way than the
+/// program says.
+std::string ModuleBuilder::storedName(std::string name) const {
+  const auto &beginnings = config.family().tensorNames;
+  auto longest = beginnings.end();
+  for (auto it = beginnings.begin(); it != beginnings.end(); ++it)
+    if (name.starts_with(it->first) &&
+        (longest == beginnings.end() ||
+         it->first.size() > longest->first.size()))
+      longest = it;
+  if (longest == beginnings.end())
+    return name;
+  auto isThere = [&](const std::string &beginning) {
+    auto tensors = checkpoint.tensors(); // In the order of their names.
+    auto it = llvm::partition_point(tensors, [&](const weights::Tensor &each) {
+      return each.name() < beginning;
+    });
+    return it != tensors.end() && it->name().starts_with(beginning);
+  };
+  auto found = llvm::find_if(longest->second, isThere);
+  return (found == longest->second.end() ? longest->second.front() : *found) +
+         name.substr(longest->first.size());
+}
+
 std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
   // With a slash in front, a name in a layer is whole.
   if (name.starts_with('/'))
-    return name.substr(1);
+    return storedName(name.substr(1));
   if (!currentLayer)
-    return name;
+    return storedName(name);
   std::string full = config.family().layerPrefix + name;
   constexpr std::string_view mark = "{layer}";
   size_t at = full.find(mark);
   if (at == std::string::npos)
     return evaluator.fail("the tensor name '" + full + "' of a layer lacks " +
                           std::string(mark));
-  return full.replace(at, mark.size(), std::to_string(*currentLayer));
+  return storedName(
+      full.replace(at, mark.size(), std::to_string(*currentLayer)));
 }
 
 std::optional<WeightRequest> ModuleBuilder::request(const StoredTensor &tensor,

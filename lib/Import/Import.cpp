@@ -38,7 +38,6 @@ public:
   OwningOpRef<ModuleOp> run();
 
 private:
-  std::optional<Family> chooseFamily(const Json &json);
   bool settleDtype(const Datum &named, const weights::Checkpoint &checkpoint);
   bool settleContext(const Datum &trained);
   bool limit(const char *name, int64_t value, int64_t max);
@@ -60,33 +59,6 @@ private:
 };
 
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// Family
-//===----------------------------------------------------------------------===//
-
-std::optional<Family> Importer::chooseFamily(const Json &json) {
-  auto type = json.find("model_type");
-  if (type == json.end())
-    return diagnostics.error(code::missingKey,
-                             "config.json: model_type is missing; it must be "
-                             "a string");
-  if (!type->is_string())
-    return diagnostics.error(code::illTypedKey,
-                             "config.json: model_type must be a string, got " +
-                                 toText(*type));
-  summary.modelType = type->get<std::string>();
-  if (options.archSpec.empty())
-    return findFamily(summary.modelType, diagnostics);
-  auto family = readFamily(options.archSpec, diagnostics);
-  if (family && llvm::find(family->modelTypes, summary.modelType) ==
-                    family->modelTypes.end())
-    return diagnostics.error(code::contradiction,
-                             options.archSpec +
-                                 ": model_types does not list the model_type " +
-                                 toText(*type) + " of config.json");
-  return family;
-}
 
 //===----------------------------------------------------------------------===//
 // Options
@@ -258,7 +230,10 @@ OwningOpRef<ModuleOp> Importer::run() {
   auto json = readJsonObject(pathOf("config.json"), diagnostics);
   if (!json)
     return nullptr;
-  auto family = chooseFamily(*json);
+  auto type = json->find("model_type");
+  if (type != json->end() && type->is_string())
+    summary.modelType = type->get<std::string>();
+  auto family = familyOf(*json, options.archSpec, diagnostics);
   if (!family)
     return nullptr;
   summary.family = family->name;

@@ -365,9 +365,9 @@ bool ModuleBuilder::checkTensors() {
     auto pattern = withKeys(tensor.pattern);
     if (!pattern)
       return false;
-    ignored.push_back(*pattern);
+    ignored.push_back(storedName(*pattern));
   }
-  recipes->checkUnused(ignored);
+  recipes->checkUnused(ignored, config.family().leftOut);
   return true;
 }
 

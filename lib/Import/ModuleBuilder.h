@@ -155,6 +155,7 @@ private:
   std::optional<Datum> identityExperts(Arguments arguments);
   std::optional<Datum> zeroExperts(Arguments arguments);
   std::optional<Datum> tensor(Arguments arguments);
+  std::optional<Datum> hasTensor(Arguments arguments);
   std::optional<Datum> shared(Arguments arguments);
   std::optional<Datum> tap(Arguments arguments);
 
@@ -184,6 +185,7 @@ private:
   mlir::Value emptyRows(int64_t width);
   std::optional<mlir::Value> emit(const RowsRef &rows);
   Datum leaf(mlir::Value tensor);
+  std::string storedName(std::string name) const;
   std::optional<std::string> tensorName(const std::string &name);
   std::optional<WeightRequest> request(const StoredTensor &tensor,
                                        llvm::ArrayRef<int64_t> shape,

@@ -50,6 +50,7 @@ ModuleBuilder::builtins() {
       {"identity_experts", &ModuleBuilder::identityExperts},
       {"zero_experts", &ModuleBuilder::zeroExperts},
       {"tensor", &ModuleBuilder::tensor},
+      {"has_tensor", &ModuleBuilder::hasTensor},
       {"shared", &ModuleBuilder::shared},
       {"tap", &ModuleBuilder::tap},
   };
@@ -65,7 +66,7 @@ std::optional<Datum> ModuleBuilder::call(const std::string &name,
                                          Arguments arguments) {
   auto builtin = builtins().find(name);
   if (builtin != builtins().end())
-    return frames.empty()
+    return frames.empty() && name != "has_tensor"
                ? evaluator.fail(name + "() is for programs, not for keys")
                : (this->*builtin->second)(std::move(arguments));
   auto op = *elementwiseOp(name);

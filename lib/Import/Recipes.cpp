@@ -19,9 +19,6 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::importer;
 
-/// So many bad tensors are listed; after them the name pattern is clear.
-static constexpr unsigned maxTensorErrors = 16;
-
 static constexpr llvm::StringLiteral kExpert = "{expert}";
 
 Recipes::Recipes(moe::RecipesOp op, const weights::Checkpoint &checkpoint,
@@ -73,13 +70,6 @@ std::string WeightRequest::whyNotShape() const {
   if (tensor.transposed && shape.size() != 2)
     return "only a matrix can be transposed";
   return "";
-}
-
-template <typename Range> static std::string shapeText(const Range &shape) {
-  std::string text = "[";
-  for (auto size : shape)
-    text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + "]";
 }
 
 //===----------------------------------------------------------------------===//
@@ -267,47 +257,6 @@ Recipes::checkTensors(const WeightRequest &request) {
     common = source;
   }
   return common;
-}
-
-void Recipes::checkUnused(const std::vector<std::string> &ignored) {
-  auto matches = [](llvm::StringRef pattern, llvm::StringRef name) {
-    llvm::SmallVector<llvm::StringRef> parts;
-    pattern.split(parts, '*');
-    if (parts.size() == 1)
-      return pattern == name;
-    if (!name.consume_front(parts.front()))
-      return false;
-    for (llvm::StringRef part :
-         llvm::ArrayRef(parts).drop_front().drop_back()) {
-      size_t at = name.find(part);
-      if (at == llvm::StringRef::npos)
-        return false;
-      name = name.drop_front(at + part.size());
-    }
-    return name.ends_with(parts.back());
-  };
-  unsigned unexpected = 0;
-  for (const auto &[index, tensor] : llvm::enumerate(checkpoint.tensors())) {
-    // A shared expert of width 0, for example, is saved, and computes nothing.
-    if (used[index] || llvm::is_contained(tensor.shape(), 0) ||
-        llvm::any_of(ignored, [&](const std::string &pattern) {
-          return matches(pattern, tensor.name());
-        }))
-      continue;
-    if (++unexpected > maxTensorErrors)
-      continue;
-    diagnostics.error(code::unexpectedTensor,
-                      checkpoint.path() + ": tensor " +
-                          weights::inQuotes(tensor.name()) + " of shape " +
-                          shapeText(tensor.shape()) +
-                          " is no part of the model that the configuration "
-                          "describes");
-  }
-  if (unexpected > maxTensorErrors)
-    diagnostics.error(code::unexpectedTensor,
-                      checkpoint.path() + ": " +
-                          std::to_string(unexpected - maxTensorErrors) +
-                          " more unexpected tensors");
 }
 
 //===----------------------------------------------------------------------===//

@@ -79,12 +79,17 @@ public:
   WeightRef ropeTable(const RopeFrequencies &frequencies, int64_t positions);
 
   /// Reports tensors that nothing asked for, except those that match one of
-  /// the patterns (`*` stands for anything).
-  void checkUnused(const std::vector<std::string> &ignored);
+  /// the patterns (`*` stands for anything), and says how much of the parts
+  /// that are left out there is.
+  void checkUnused(const std::vector<std::string> &ignored,
+                   const std::vector<std::string> &leftOut);
 
   const std::map<std::string, RoleSummary> &totals() const { return roles; }
 
 private:
+  /// So many bad tensors are listed; after them the name pattern is clear.
+  static constexpr unsigned maxTensorErrors = 16;
+
   /// What tensors of the checkpoint hold: elements, and where these are
   /// quantized, scales and the blocks that share one.
   struct Source {
@@ -124,6 +129,14 @@ private:
 
 /// Elements of a tensor or of all members of a bank.
 int64_t numElements(mlir::Type type);
+
+/// "[2, 3]".
+template <typename Range> std::string shapeText(const Range &shape) {
+  std::string text = "[";
+  for (auto size : shape)
+    text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  return text + "]";
+}
 
 } // namespace moec::importer
 

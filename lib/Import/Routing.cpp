@@ -133,8 +133,9 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
                    "within"},
                   std::move(arguments), evaluator);
   RowsRef logits = a.rows("logits");
-  auto biasName = a.maybeText("bias"), scaleName = a.maybeText("expert_scale");
-  auto tableName = a.maybeText("table");
+  auto bias = a.maybeTensor("bias", "");
+  auto scale = a.maybeTensor("expert_scale", "");
+  auto table = a.maybeTensor("table", "");
   std::vector<double> alias = a.numbers("alias");
   const auto *within = a.isNull("within")
                            ? nullptr
@@ -144,7 +145,7 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   if (!inLayer && frame().kind != Frame::Kind::Entry)
     a.fail("belongs into a layer, or into the model");
   needAllRows(a);
-  if (!inLayer && tableName)
+  if (!inLayer && table)
     a.fail("has a table in layers only");
   if (inLayer)
     refuseInRecursion(a, ": experts there are not supported");
@@ -162,9 +163,9 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
     return a.fail("has logits of " + std::to_string(logits->width) +
                   " experts, of which " + std::to_string(shared) +
                   " are shared");
-  if (attr->is(moe::Policy::Table) != tableName.has_value())
-    return a.fail(tableName ? "has a table, but its policy is not 'table'"
-                            : "needs a 'table' for the policy 'table'");
+  if (attr->is(moe::Policy::Table) != table.has_value())
+    return a.fail(table ? "has a table, but its policy is not 'table'"
+                        : "needs a 'table' for the policy 'table'");
   int64_t most = experts;
   moe::RoutingInputs inputs;
   if (!alias.empty()) {
@@ -185,17 +186,18 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   auto rows = emit(logits);
   if (!rows)
     return std::nullopt;
-  auto load = [&](const std::optional<std::string> &name,
+  auto load = [&](const std::optional<StoredTensor> &stored,
                   ArrayRef<int64_t> shape, Type element, mlir::Value &value) {
-    auto found = name ? weight(*name, shape, element, "router") : std::nullopt;
+    auto found =
+        stored ? weight(*stored, shape, element, "router") : std::nullopt;
     value = found.value_or(mlir::Value());
-    return !name || found;
+    return !stored || found;
   };
-  if (!load(biasName, {experts}, f32, inputs.bias) ||
-      !load(scaleName, {experts}, f32, inputs.expertScale) ||
-      !load(tableName, {summary.vocabulary, k}, i32, inputs.table))
+  if (!load(bias, {experts}, f32, inputs.bias) ||
+      !load(scale, {experts}, f32, inputs.expertScale) ||
+      !load(table, {summary.vocabulary, k}, i32, inputs.table))
     return std::nullopt;
-  if (tableName)
+  if (table)
     inputs.tokenId = tokenIds();
   if (within) {
     // A token that was not chosen is of class -1, which may choose nothing.

@@ -14,8 +14,8 @@ from conftest import FIXTURES, read_checkpoint, read_safetensors, recorded_choic
 from formulas import sigmoid, softmax, top
 
 BF16 = 2.0 ** -7
-# The others with a bias on the selection have sigmoids.
-SOFTMAX_WITH_BIAS = {"ernie4_5_moe", "longcat_flash"}
+# The others with a bias on the selection, or sums of a group's two best scores, have sigmoids.
+SOFTMAX = {"ernie4_5_moe", "ernie4_5_vl_moe_text", "longcat_flash", "mistral4"}
 
 
 class Router:
@@ -24,6 +24,7 @@ class Router:
     def __init__(self, name, layer):
         expected = read_safetensors(FIXTURES / name / "expected.safetensors")
         config = json.loads((FIXTURES / name / "config.json").read_text())
+        config = config.get("text_config", config)  # Of a language model inside a larger one.
         part = re.compile(rf"\.(layers|blocks)\.{layer}\.")
         outputs = [value for key, value in sorted(expected.items())
                    if key.startswith("router.") and part.search(key)]
@@ -39,11 +40,12 @@ class Router:
         self.best_two = config["model_type"] != "deepseek_v2"
         bias = [value for key, value in read_checkpoint(FIXTURES / name).items()
                 if part.search(key) and re.search(r"(e_score_correction|expert)_bias$", key)]
-        # Without a bias, scores rise with logits, which tell more.
+        # Without a bias and sums, scores rise with logits, which tell more.
         self.keys = self.logits
-        if bias:
-            score = softmax if config["model_type"] in SOFTMAX_WITH_BIAS else sigmoid
-            self.keys = score(self.logits) + bias[0].reshape(-1)
+        if bias or config["model_type"] == "mistral4":
+            score = softmax if config["model_type"] in SOFTMAX else sigmoid
+            # ERNIE VL has a second row, for images.
+            self.keys = score(self.logits) + (bias[0].reshape(-1)[:self.logits.shape[1]] if bias else 0)
         self.recorded = recorded_choice(expected, layer, experts_per_token(config))
 
     def choices(self, token, k):

@@ -112,6 +112,21 @@ TEST(FamilyTest, ExtendsAnother) {
   EXPECT_GT(family->layer.size(), 2u);
 }
 
+TEST(FamilyTest, WrapsTheFamilyOfTheTextModel) {
+  Json config = {{"model_type", "llama4"},
+                 {"text_config", {{"model_type", "llama4_text"}}}};
+  Diagnostics diagnostics;
+  auto family = familyOf(config, "", diagnostics);
+  ASSERT_TRUE(family) << diagnostics.list().front().text();
+  EXPECT_EQ(family->name, "llama4");
+  EXPECT_EQ(family->nested, "text_config");
+  EXPECT_EQ(family->modelTypes.front(), "ernie4_5_vl_moe");
+  EXPECT_TRUE(family->tensorNames.count("model."));
+  EXPECT_FALSE(family->leftOut.empty());
+  EXPECT_TRUE(family->keys.count("attention_chunk_size"));
+  EXPECT_FALSE(findFamily("llama4", diagnostics)) << "no family by itself";
+}
+
 TEST(FamilyTest, RefusesBadFiles) {
   const std::tuple<const char *, const char *, const char *> cases[] = {
       {"/colour", "\"red\"", "no field 'colour'"},
