@@ -84,9 +84,11 @@ Status Model::readManifest() {
   return Status();
 }
 
-Status Model::checkSizes() const {
+/// What `open` says of the first file that it cannot open; it gives a Result.
+template <typename Open>
+static Status checkEach(const Manifest &facts, Open open) {
   auto check = [&](const FileEntry &entry) {
-    Result<Descriptor> file = directory.openFile(entry);
+    auto file = open(entry);
     return file ? Status() : file.status();
   };
   Status status = check(facts.weights);
@@ -97,6 +99,11 @@ Status Model::checkSizes() const {
     if (status.ok())
       status = check(entry);
   return status;
+}
+
+Status Model::checkSizes() const {
+  return checkEach(
+      facts, [&](const FileEntry &entry) { return directory.openFile(entry); });
 }
 
 Status Model::loadCode(const Options &options, const CpuFeatures &cpu) {
@@ -144,18 +151,9 @@ Status Model::mapWeights() {
 }
 
 Status Model::checkFiles() const {
-  auto check = [&](const FileEntry &entry) {
-    Result<Descriptor> file = openChecked(directory, entry);
-    return file ? Status() : file.status();
-  };
-  Status status = check(facts.weights);
-  for (const Target &target : facts.targets)
-    if (status.ok())
-      status = check(target.code);
-  for (const FileEntry &entry : facts.files)
-    if (status.ok())
-      status = check(entry);
-  return status;
+  return checkEach(facts, [&](const FileEntry &entry) {
+    return openChecked(directory, entry);
+  });
 }
 
 Result<std::shared_ptr<const Tokenizer>> Model::tokenizer() const {
