@@ -59,6 +59,8 @@ static std::optional<weights::DType> storedType(Type type) {
     return weights::DType::BF16;
   if (type.isF16())
     return weights::DType::F16;
+  if (type.isInteger(32))
+    return weights::DType::I32;
   return std::nullopt;
 }
 

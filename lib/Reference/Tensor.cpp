@@ -49,6 +49,12 @@ void Weight::read(int64_t first, int64_t count, Real *out) const {
 }
 
 template <typename Real> Tensor<Real> reference::widened(const Weight &weight) {
+  if (weight.type == weights::DType::I32) {
+    Tensor<Real> tensor = intTensor<Real>(weight.shape);
+    for (size_t i = 0; i < tensor.ints.size(); ++i)
+      tensor.ints[i] = storedAt<int32_t>(weight.bytes, i);
+    return tensor;
+  }
   Tensor<Real> tensor = realTensor<Real>(weight.shape);
   weight.read(0, tensor.count(), tensor.reals.data());
   return tensor;

@@ -76,6 +76,7 @@ struct Weight {
   void read(int64_t first, int64_t count, Real *out) const;
 };
 
+/// All elements; integers stay what they are.
 template <typename Real> Tensor<Real> widened(const Weight &weight);
 
 /// The value as an element of type `element` holds it.

@@ -2,11 +2,12 @@
 
 import json
 import re
+import subprocess
 
 import moec
 import numpy as np
 import pytest
-from conftest import FIXTURES, SOURCE, read_safetensors, text_after, write_safetensors
+from conftest import BUILD, FIXTURES, SOURCE, read_safetensors, text_after, write_safetensors
 from formulas import relative_error, rms, sigmoid, silu, wide
 
 HIDDEN, HEADS, KV_HEADS, SIZE, EXPERTS, WIDTH, VOCABULARY, LAYERS = 48, 4, 2, 12, 4, 32, 64, 3
@@ -123,3 +124,9 @@ def test_a_table_chooses_and_a_shared_expert_shares_the_weights(compiled, tmp_pa
         y[token] += own[token, slot] / total[token] * (w2 @ (silu(w1 @ h[token]) * (w3 @ h[token])))
     expected = rms(x + y, t["model.norm.weight"], 1e-5) @ t["lm_head.weight"].T
     assert relative_error(actual, expected) <= 2e-6
+    # The reference reads the table, too.
+    directory = tmp_path / "model"
+    spec = "--arch-spec", str(directory / "family.json")
+    artifact = compiled(directory, *spec, "--dtype", "f32", "--taps", *flags)
+    done = subprocess.run([BUILD / "bin" / "moec", "verify", directory, artifact, *spec], capture_output=True, text=True)
+    assert done.returncode == 0 and "layers.0.experts" in done.stdout, done.stdout + done.stderr
