@@ -85,7 +85,9 @@ def LowerMatmulPass : Pass<"moe-cpu-lower-matmul", "::mlir::ModuleOp"> {
   let summary = "matrix products as tasks of register tiles";
   let description = [{
     Does: lowers `moe.grouped_matmul` on memrefs with packed weights into an `scf.forall` over (expert or block of rows, chunk of columns), whose tasks pick a
-    variant by their number of rows and run its register tiles; the epilogue runs on the accumulators.
+    variant by their number of rows and run its register tiles; the epilogue runs on the accumulators. `moe.combine_matmul` becomes the same behind a
+    combine of all rows as tasks; but where its rows are no more than one such task has, the tasks of the product combine them: the first for all, another
+    one for itself if it comes before the first is done.
     Requires: `moe.target` on the module, `variants` on the op.
     Leaves: scf, vector, memref, arith, math; `x86vector.avx512.dot` where the target multiplies bf16 pairs and the rows are bf16.
     Rejects: nothing; an op that lacks what is required stays, and the phase's contract names it.

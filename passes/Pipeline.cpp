@@ -95,8 +95,10 @@ static void buildExperts(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createSelectVariantsPass());
   pm.addPass(createPackWeightsPass());
   pm.addPass(createHoistRecipesPass());
-  // Last: every op before it knows gates, and combines.
+  // Last: every op before these knows gates, products, and combines. A router
+  // reads the rows in front of whatever else does.
   pm.addPass(createFuseNextGatePass());
+  pm.addPass(createFuseProjectionPass());
   addCleanup(pm);
 }
 

@@ -15,12 +15,17 @@ using namespace moec;
 /// Vectors of columns of which the sums are kept at a time.
 static constexpr int64_t kColumns = 8;
 
-StringRef CombineRows::refusal(Operation *op, Value other) {
+StringRef CombineRows::refusal(Operation *op, const moe::CombineParts &parts) {
   if (!lanesFor(op))
     return "moe.target on the module";
-  for (Value value : op->getOperands())
-    if (value != other && !isRowMajor(value))
-      return "memrefs of static width whose rows have no gaps";
+  SmallVector<Value> values{parts.rows, parts.tokenRow, parts.tokenSlot,
+                            parts.weights, parts.y};
+  if (parts.ids)
+    values.push_back(parts.ids);
+  llvm::append_range(values, parts.locals);
+  llvm::append_range(values, parts.addends);
+  if (!llvm::all_of(values, [](Value value) { return isRowMajor(value); }))
+    return "memrefs of static width whose rows have no gaps";
   return "";
 }
 
@@ -32,12 +37,14 @@ void CombineRows::emit(VectorBuilder &b, Value from, Value to) {
   b.forLoop(from, to, 1, [&](Value token) { emitToken(b, token); });
 }
 
-int64_t CombineRows::emitTasks(VectorBuilder &b) {
+int64_t CombineRows::tokensOfTask() {
   int64_t inputs = k + op.getLocals().size() + op.getAddends().size();
-  int64_t tokens = rowsPerTask(width * inputs);
-  b.rowTasks(b.dim(op.getOuts()[0], 0), tokens,
+  return rowsPerTask(width * inputs);
+}
+
+void CombineRows::emitTasks(VectorBuilder &b) {
+  b.rowTasks(b.dim(op.getOuts()[0], 0), tokensOfTask(),
              [&](Value from, Value to) { emit(b, from, to); });
-  return tokens;
 }
 
 void CombineRows::emitToken(VectorBuilder &b, Value token) {

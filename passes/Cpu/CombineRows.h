@@ -17,15 +17,16 @@ class CombineRows {
 public:
   explicit CombineRows(moe::CombineOp op);
 
-  /// Why a combine cannot be emitted so, or an empty string; `other` is an
-  /// operand that is none of the combine's.
-  static llvm::StringRef refusal(mlir::Operation *op, mlir::Value other = {});
+  /// Why a combine cannot be emitted so as a part of `op`, or an empty string.
+  static llvm::StringRef refusal(mlir::Operation *op,
+                                 const moe::CombineParts &parts);
 
   /// The tokens `from` to `to`.
   void emit(VectorBuilder &b, mlir::Value from, mlir::Value to);
 
-  /// All tokens, as tasks; how many make a task.
-  int64_t emitTasks(VectorBuilder &b);
+  /// All tokens, as tasks of so many.
+  void emitTasks(VectorBuilder &b);
+  int64_t tokensOfTask();
 
 private:
   using Value = mlir::Value;

@@ -294,15 +294,16 @@ struct LowerCombine : OpRewritePattern<moe::CombineOp> {
 
   LogicalResult matchAndRewrite(moe::CombineOp op,
                                 PatternRewriter &rewriter) const override {
-    StringRef expected = CombineRows::refusal(op);
+    StringRef expected = CombineRows::refusal(op, op.getCombined());
     if (!expected.empty())
       return rewriter.notifyMatchFailure(op, "expected " + expected);
     VectorBuilder b(op.getLoc(), rewriter, lanesFor(op));
-    int64_t tokens = CombineRows(op).emitTasks(b);
+    CombineRows rows(op);
+    rows.emitTasks(b);
     int64_t width = cast<MemRefType>(op.getOuts()[0].getType()).getDimSize(1);
     Explain("moe-cpu-lower-dispatch", "dispatch")
-        .passed(op, "combine: rows of " + Twine(width) + ", " + Twine(tokens) +
-                        " tokens in a task");
+        .passed(op, "combine: rows of " + Twine(width) + ", " +
+                        Twine(rows.tokensOfTask()) + " tokens in a task");
     rewriter.eraseOp(op);
     return success();
   }

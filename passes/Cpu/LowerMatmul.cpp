@@ -19,9 +19,19 @@
 //
 // Cost: copying is 1 / (columns of a chunk) of the multiplications.
 //
+// Where a combine makes the rows of a dense product, many rows are combined by
+// tasks of their own, in front. Few would be one such task, for which all other
+// threads wait; instead, the tasks of the product begin at once. The first one
+// combines the rows where all others look for them, and says so; a task that
+// comes too early makes them for itself. So one thread makes them once, and
+// several make them while they would have waited.
+//
 //===----------------------------------------------------------------------===//
 
+#include "passes/Combined.h"
+#include "passes/Cpu/CombineRows.h"
 #include "passes/Cpu/MatmulTile.h"
+#include "passes/Explain.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -49,12 +59,14 @@ static constexpr int64_t kCopyBytes = 1 << 20;
 static constexpr int64_t kCopyPadding = 32;
 
 namespace {
-/// The tasks of one product.
+/// The tasks of one product, and of the combine that makes its rows, if there
+/// is one.
 class Emitter {
 public:
-  Emitter(OpBuilder &builder, moe::GroupedMatmulOp op, moe::TargetAttr target)
-      : builder(builder), loc(op.getLoc()), op(op), tile(builder, op, target),
-        x(op.getX()), out(op.getOuts()[0]) {
+  Emitter(OpBuilder &builder, moe::GroupedMatmulOp op, moe::TargetAttr target,
+          moe::CombineOp combine = {})
+      : builder(builder), loc(op.getLoc()), op(op), combine(combine),
+        tile(builder, op, target), x(op.getX()), out(op.getOuts()[0]) {
     int64_t lanes = tile.lanes();
     fullUnits = op.getN() / lanes;
     tailWidth = op.getN() % lanes;
@@ -83,6 +95,8 @@ public:
         most = std::max(most, variant.getTileRows());
       rowsOfBlock = index(most * kTilesPerBlock);
       rows = memref::DimOp::create(builder, loc, op.getOuts()[0], 0);
+      if (combine)
+        combineInFront(most * kTilesPerBlock);
       blocks = arith::CeilDivUIOp::create(builder, loc, rows, rowsOfBlock);
       tasks = arith::MulIOp::create(
           builder, loc, blocks,
@@ -91,9 +105,13 @@ public:
     auto loop = scf::ForallOp::create(
         builder, loc, ArrayRef<OpFoldResult>{OpFoldResult(tasks)}, ValueRange(),
         std::nullopt);
+    OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     emitTask(loop.getInductionVar(0), rowsOfBlock);
   }
+
+  /// Rows up to which the tasks of the product make them.
+  int64_t mostInTask() const { return fewRows; }
 
 private:
   int64_t unitsOf(moe::VariantAttr variant) {
@@ -160,8 +178,64 @@ private:
         index(fullUnits));
     lastChunk = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
                                       chunk, index(chunks - 1));
+    if (combine)
+      combineInTask(task);
     Value count = arith::SubIOp::create(builder, loc, end, begin);
     emitVariants(op.getVariants()->getList(), count);
+  }
+
+  /// Combines more rows than tasks of the product are to; these are one block
+  /// of rows at most.
+  void combineInFront(int64_t block) {
+    VectorBuilder b(loc, builder, tile.lanes());
+    CombineRows rowsOf(combine);
+    fewRows = std::min(rowsOf.tokensOfTask(), block);
+    areReady = memref::AllocaOp::create(b, MemRefType::get({1}, b.getI32Type()),
+                                        b.getI64IntegerAttr(64));
+    memref::StoreOp::create(b, b.i32(0), areReady, ValueRange{b.index(0)});
+    areFew = b.compare(arith::CmpIPredicate::ule, rows, b.index(fewRows));
+    auto choice = scf::IfOp::create(b, areFew, /*withElseRegion=*/true);
+    b.setInsertionPointToStart(choice.elseBlock());
+    rowsOf.emitTasks(b);
+  }
+
+  /// Lets x be the rows of the first task where they are ready, and those that
+  /// this one combines where they are not.
+  void combineInTask(Value task) {
+    VectorBuilder b(loc, builder, tile.lanes());
+    Value none = b.index(0);
+    // Reads what all tasks may change, in order with the rows.
+    Value ready = memref::AtomicRMWOp::create(
+        b, b.getI32Type(), arith::AtomicRMWKind::ori, b.i32(0), areReady, none);
+    Value wants = arith::AndIOp::create(
+        b, areFew, b.compare(arith::CmpIPredicate::eq, ready, b.i32(0)));
+    Value isFirst = b.compare(arith::CmpIPredicate::eq, task, none);
+    auto y = cast<MemRefType>(x.getType());
+    // Where y has no gaps between rows, neither has the buffer.
+    auto anywhere =
+        MemRefType::get({ShapedType::kDynamic, op.getK()}, y.getElementType());
+    if (!y.getLayout().isIdentity())
+      anywhere = MemRefType::get(
+          anywhere.getShape(), y.getElementType(),
+          StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic,
+                                 {ShapedType::kDynamic, 1}));
+    auto own = MemRefType::get({fewRows, op.getK()}, y.getElementType());
+    Value buffer = memref::AllocaOp::create(b, own, b.getI64IntegerAttr(64));
+    Value common = memref::CastOp::create(b, anywhere, x);
+    buffer = memref::CastOp::create(b, anywhere, buffer);
+    Value first = arith::SelectOp::create(b, isFirst, common, buffer);
+    x = arith::SelectOp::create(b, wants, first, common);
+    b.ifThen(wants, [&] {
+      auto onto = cast<moe::CombineOp>(b.clone(*combine));
+      onto.getOutsMutable().assign(x);
+      CombineRows(onto).emit(b, none, rows);
+      onto.erase();
+      b.ifThen(isFirst, [&] {
+        memref::AtomicRMWOp::create(b, b.getI32Type(),
+                                    arith::AtomicRMWKind::assign, b.i32(1),
+                                    areReady, none);
+      });
+    });
   }
 
   void emitVariants(ArrayRef<moe::VariantAttr> variants, Value count) {
@@ -318,33 +392,70 @@ private:
   OpBuilder &builder;
   Location loc;
   moe::GroupedMatmulOp op;
+  moe::CombineOp combine; // may be null
   MatmulTile tile;
   int64_t fullUnits, tailWidth, chunkUnits, chunks;
   Value x, out; // of side-by-side groups, the columns of the task's group
   Value rows, blocks;
+  int64_t fewRows; // that tasks of the product combine
+  Value areFew, areReady;
   Value group, begin, end, firstUnit, lastUnit, lastChunk;
 };
+
+/// What a product is expected to be, to be emitted so, or an empty string.
+StringRef refusal(Operation *op, const moe::ProductParts &parts,
+                  std::optional<moe::VariantsAttr> variants) {
+  auto x = dyn_cast<MemRefType>(parts.x.getType());
+  if (!x)
+    return "memrefs";
+  if (!parts.isPacked())
+    return "packed weights";
+  if (!variants)
+    return "kernel variants";
+  auto target = moe::TargetAttr::of(op);
+  if (!target)
+    return "a target";
+  if (x.getElementType().isBF16() &&
+      (!target.getBf16Dot() || !parts.weightType().isBF16()))
+    return "f32 rows, or bf16 rows and weights with a bf16 dot";
+  return "";
+}
 
 struct LowerGroupedMatmul : OpRewritePattern<moe::GroupedMatmulOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(moe::GroupedMatmulOp op,
                                 PatternRewriter &rewriter) const override {
-    if (!isa<MemRefType>(op.getX().getType()))
-      return rewriter.notifyMatchFailure(op, "expected memrefs");
-    if (!op.isPacked())
-      return rewriter.notifyMatchFailure(op, "expected packed weights");
-    if (!op.getVariants())
-      return rewriter.notifyMatchFailure(op, "expected kernel variants");
-    auto target = moe::TargetAttr::of(op);
-    if (!target)
-      return rewriter.notifyMatchFailure(op, "expected a target");
-    auto x = cast<MemRefType>(op.getX().getType());
-    if (x.getElementType().isBF16() &&
-        (!target.getBf16Dot() || !op.getWeightType().isBF16()))
-      return rewriter.notifyMatchFailure(
-          op, "expected f32 rows, or bf16 rows and weights with a bf16 dot");
-    Emitter(rewriter, op, target).emit();
+    StringRef expected = refusal(op, op.getProduct(), op.getVariants());
+    if (!expected.empty())
+      return rewriter.notifyMatchFailure(op, "expected " + expected);
+    Emitter(rewriter, op, moe::TargetAttr::of(op)).emit();
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LowerCombineMatmul : OpRewritePattern<moe::CombineMatmulOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(moe::CombineMatmulOp op,
+                                PatternRewriter &rewriter) const override {
+    StringRef expected = refusal(op, op.getProduct(), op.getVariants());
+    if (expected.empty())
+      expected = CombineRows::refusal(op, op.getCombined());
+    if (!expected.empty())
+      return rewriter.notifyMatchFailure(op, "expected " + expected);
+    auto [combine, product] = splitCombined(rewriter, op);
+    rewriter.setInsertionPoint(op);
+    Emitter emitter(rewriter, product, moe::TargetAttr::of(op), combine);
+    emitter.emit();
+    Explain("moe-cpu-lower-matmul", "projection")
+        .passed(op, "combine and product: up to " +
+                        Twine(emitter.mostInTask()) +
+                        " rows are combined by the tasks that multiply them, "
+                        "more in front");
+    rewriter.eraseOp(product);
+    rewriter.eraseOp(combine);
     rewriter.eraseOp(op);
     return success();
   }
@@ -353,7 +464,7 @@ struct LowerGroupedMatmul : OpRewritePattern<moe::GroupedMatmulOp> {
 struct LowerMatmul : moec::impl::LowerMatmulPassBase<LowerMatmul> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerGroupedMatmul>(&getContext());
+    patterns.add<LowerGroupedMatmul, LowerCombineMatmul>(&getContext());
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

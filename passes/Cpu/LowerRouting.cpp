@@ -232,7 +232,7 @@ struct LowerCombineGate : OpRewritePattern<moe::CombineGateOp> {
 
   LogicalResult matchAndRewrite(moe::CombineGateOp op,
                                 PatternRewriter &rewriter) const override {
-    StringRef expected = CombineRows::refusal(op, op.getMatrix());
+    StringRef expected = CombineRows::refusal(op, op.getCombined());
     if (expected.empty())
       expected = gateRefusal(op, op.getOuts()[0], op.getMatrix(),
                              op.getOuts().drop_front());

@@ -89,15 +89,20 @@ def moe_opt():
 
 
 @functools.lru_cache(maxsize=None)
-def build(functions, machine, passes):
-    """The library of functions on memrefs, given as MLIR."""
+def build(functions, machine, passes, hosted=False):
+    """The library of functions on memrefs, given as MLIR. Tasks run one after the other; where functions are `hosted`,
+    the first argument of each is `!moe.host`, which runs them."""
     text = (
         f"module attributes {{moe.target = #moe.target<{machine.attribute}>}} "
         f"{{\n{functions}\n}}\n"
     )
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(os.environ.get("MOEC_KEEP") or scratch)
-        lowered = run(moe_opt(), "-", *passes, *LOWERING, input=text)
+        lowering = LOWERING
+        if hosted:
+            at = LOWERING.index("-scf-forall-to-for")
+            lowering = [*LOWERING[:at], "-moe-outline-tasks", "-moe-lower-parallel", *LOWERING[at + 1 :]]
+        lowered = run(moe_opt(), "-", *passes, *lowering, input=text)
         translate = [LLVM / "mlir-translate", "--mlir-to-llvmir"]
         # The target is still on the module.
         ir = run(*translate, "--allow-unregistered-dialect", input=lowered)
@@ -161,9 +166,27 @@ def call(library, function, *arrays):
     invoke(library, function, *arrays)
 
 
-def invoke(library, function, *arrays):
-    descriptors = [descriptor(array) for array in arrays]
-    getattr(library, f"_mlir_ciface_{function}")(*map(ctypes.byref, descriptors))
+def invoke(library, function, *arrays, host=None):
+    arguments = [ctypes.byref(descriptor(array)) for array in arrays]
+    if host:
+        arguments.insert(0, ctypes.byref(host))
+    getattr(library, f"_mlir_ciface_{function}")(*arguments)
+
+
+TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
+PARALLEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, TASK, ctypes.c_void_p, ctypes.c_int64)
+
+
+class Host(ctypes.Structure):
+    """A moec_host that runs tasks as `order` says: it is given a function of a task and the tasks."""
+
+    _fields_ = [("handle", ctypes.c_void_p), ("parallel", PARALLEL)]
+
+    def __init__(self, order):
+        def parallel(_, task, context, tasks):
+            order(lambda number: task(context, number), range(tasks))
+
+        super().__init__(None, PARALLEL(parallel))
 
 
 # bf16 -----------------------------------------------------------------------

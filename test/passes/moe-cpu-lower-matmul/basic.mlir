@@ -71,6 +71,40 @@ func.func @side_by_side(%x: memref<?x96xf32>, %w: memref<3x1x32x16xf32>, %o: mem
   return
 }
 
+// The rows that a combine makes: more than a task of it would take are combined in front; of fewer, a task makes its own, unless the first one,
+// which makes them where all look for them, is done.
+// CHECK-LABEL: func.func @combined
+// CHECK-SAME:  %[[Y:[a-z0-9]*]]: memref<?x4096xf32>, %[[O:[a-z0-9]*]]: memref<?x16xf32>)
+// CHECK:       %[[READY:.*]] = memref.alloca() {alignment = 64 : i64} : memref<1xi32>
+// CHECK:       memref.store %{{.*}}, %[[READY]]
+// CHECK:       %[[FEW:.*]] = arith.cmpi ule, %{{.*}}, %c4
+// CHECK:       scf.if %[[FEW]] {
+// CHECK-NEXT:  } else {
+// CHECK:         scf.forall
+// CHECK:           vector.store %{{.*}}, %[[Y]]
+// CHECK:       scf.forall (%[[TASK:.*]]) in
+// CHECK:         %[[OLD:.*]] = memref.atomic_rmw ori %{{.*}}, %[[READY]]
+// CHECK:         %[[NOT:.*]] = arith.cmpi eq, %[[OLD]]
+// CHECK:         %[[WANTS:.*]] = arith.andi %[[FEW]], %[[NOT]]
+// CHECK:         %[[FIRST:.*]] = arith.cmpi eq, %[[TASK]]
+// CHECK:         %[[OWN:.*]] = memref.alloca() {alignment = 64 : i64} : memref<4x4096xf32>
+// CHECK:         %[[PLACE:.*]] = arith.select %[[FIRST]], %[[COMMON:.*]], %{{.*}} : memref<?x4096xf32>
+// CHECK:         %[[X:.*]] = arith.select %[[WANTS]], %[[PLACE]], %[[COMMON]]
+// CHECK:         scf.if %[[WANTS]] {
+// CHECK:           vector.store %{{.*}}, %[[X]]
+// CHECK:           scf.if %[[FIRST]] {
+// CHECK:             memref.atomic_rmw assign %{{.*}}, %[[READY]]
+// CHECK:         memref.load %[[X]][
+// CHECK-NOT:   moe.
+func.func @combined(%r: memref<?x4096xf32>, %i: memref<?x2xi32>, %s: memref<?x2xf32>, %w: memref<1x4096x16xf32>, %y: memref<?x4096xf32>, %o: memref<?x16xf32>) {
+  moe.combine_matmul {variants = #moe.variants<[<tile_rows = 1, tile_vectors = 1>]>} ins(%r, %i, %i, %s : memref<?x4096xf32>, memref<?x2xi32>, memref<?x2xi32>, memref<?x2xf32>)
+      banks(%w : memref<1x4096x16xf32>) outs(%y, %o : memref<?x4096xf32>, memref<?x16xf32>) {
+  ^bb0(%a: f32):
+    moe.yield %a : f32
+  }
+  return
+}
+
 // What lacks its variants is left to the generic lowering.
 // CHECK-LABEL: func.func @undecided
 // CHECK:       moe.grouped_matmul
