@@ -52,7 +52,7 @@ def SpecialiseEligibilityPass : Pass<"moe-specialise-eligibility", "::mlir::Modu
   let description = [{
     Does: where all tokens of a `moe.route` have one class, because `class_id` is a `linalg.fill` of a constant, only the rows of the router's matrix
     that belong to the experts of this class are multiplied, through a recipe that takes them out, and an alias gives the experts their
-    numbers back. A class of all experts is no restriction.
+    numbers back. A class of all experts is no restriction. Taps of the logits that not every artifact has go.
     Requires: nothing.
     Leaves: a `moe.route` without `class_id` where the class is static and the rest of the routing does not count all experts: no groups, null
     or shared experts, no capacity as a factor, a policy that ranks experts; others as they are, with a remark that says why.

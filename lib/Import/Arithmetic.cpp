@@ -152,9 +152,10 @@ static const TypeTest *findTest(std::string_view name) {
 }
 
 bool moec::importer::isPlainFunction(std::string_view name) {
-  return name == "len" || name == "text" || name == "split" || findTest(name) ||
-         name == "min" || name == "max" || name == "abs" ||
-         find(realFunctions, name) || find(integerFunctions, name);
+  return name == "len" || name == "text" || name == "split" ||
+         name == "range" || findTest(name) || name == "min" || name == "max" ||
+         name == "abs" || find(realFunctions, name) ||
+         find(integerFunctions, name);
 }
 
 static std::optional<Datum> extremum(bool largest, const Arguments &arguments,
@@ -206,6 +207,25 @@ static std::optional<Datum> split(const Arguments &arguments,
   return std::make_shared<const std::vector<Datum>>(std::move(parts));
 }
 
+/// The integers from the first to the one before the second.
+static std::optional<Datum> range(const Arguments &arguments,
+                                  std::string &error) {
+  constexpr int64_t most = 4096;
+  const auto &given = arguments.positional;
+  const auto *from = given.size() == 2 ? given[0].as<int64_t>() : nullptr;
+  const auto *to = given.size() == 2 ? given[1].as<int64_t>() : nullptr;
+  if (!from || !to || *from > *to || *from < -most || *to > most) {
+    error = "needs two integers, of which the second is not the lesser one and "
+            "neither is beyond " +
+            std::to_string(most);
+    return std::nullopt;
+  }
+  std::vector<Datum> integers;
+  for (int64_t i = *from; i < *to; ++i)
+    integers.emplace_back(i);
+  return std::make_shared<const std::vector<Datum>>(std::move(integers));
+}
+
 static std::optional<Datum> callUnary(std::string_view name, const Datum &value,
                                       std::string &error) {
   if (const TypeTest *test = findTest(name))
@@ -249,6 +269,8 @@ bool moec::importer::callPlainFunction(std::string_view name,
     result = extremum(name == "max", arguments, error);
   } else if (name == "split") {
     result = split(arguments, error);
+  } else if (name == "range") {
+    result = range(arguments, error);
   } else if (arguments.positional.size() != 1) {
     error =
         "takes 1 argument, got " + std::to_string(arguments.positional.size());

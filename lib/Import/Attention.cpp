@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// positions(), head_part(), join_heads(), rope_table(), rotate() and
+// head_part(), join_heads(), rope_table(), rotate() and
 // attention(). Every attention has a state of its own, unless it reads that of
 // an earlier layer.
 //
@@ -25,27 +25,6 @@ using namespace moec::importer;
 //===----------------------------------------------------------------------===//
 // Heads
 //===----------------------------------------------------------------------===//
-
-std::optional<Datum> ModuleBuilder::positions(Arguments arguments) {
-  CallArguments a("positions", {}, std::move(arguments), evaluator);
-  if (frame().kind != Frame::Kind::Layer)
-    a.fail("belongs into a layer");
-  if (a.failed())
-    return std::nullopt;
-  mlir::Value empty = emptyRows(1);
-  AffineExpr row = builder.getAffineDimExpr(0);
-  AffineMap maps[] = {AffineMap::get(2, 0, row),
-                      builder.getMultiDimIdentityMap(2)};
-  SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
-  auto generic = linalg::GenericOp::create(
-      builder, loc(), TypeRange{empty.getType()}, frame().positions, empty,
-      maps, iterators, [&](OpBuilder &inner, Location at, ValueRange elements) {
-        mlir::Value number =
-            arith::SIToFPOp::create(inner, at, f32, elements[0]);
-        linalg::YieldOp::create(inner, at, number);
-      });
-  return leaf(generic.getResult(0));
-}
 
 std::optional<Datum> ModuleBuilder::headPart(Arguments arguments) {
   CallArguments a("head_part", {"x", "size", "first", "count"},

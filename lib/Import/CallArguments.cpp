@@ -88,17 +88,35 @@ double CallArguments::number(const char *name) {
   return maybeNumber(name).value_or(1);
 }
 
-std::vector<double> CallArguments::numbers(const char *name) {
+std::vector<double> CallArguments::numbersIn(const char *name,
+                                             const List &list) {
   std::vector<double> result;
-  auto list = get<List>(name, "a list of numbers", false);
-  if (!list)
-    return result;
-  for (const Datum &each : **list) {
+  for (const Datum &each : *list) {
     if (!each.isNumber())
       fail("needs a list of numbers as '" + std::string(name) + "', got " +
            toText(each) + " in it");
     result.push_back(each.isNumber() ? each.number() : 1);
   }
+  return result;
+}
+
+std::vector<double> CallArguments::numbers(const char *name) {
+  auto list = get<List>(name, "a list of numbers", false);
+  return list ? numbersIn(name, *list) : std::vector<double>();
+}
+
+std::vector<std::vector<double>> CallArguments::numberLists(const char *name) {
+  std::vector<std::vector<double>> result;
+  const Datum *value = find(name);
+  const List *lists = value ? value->as<List>() : nullptr;
+  if (!lists)
+    return result;
+  for (const Datum &each : **lists)
+    if (const List *list = each.as<List>())
+      result.push_back(numbersIn(name, *list));
+    else
+      fail("needs a list of lists of numbers as '" + std::string(name) +
+           "', got " + toText(each) + " in it");
   return result;
 }
 
@@ -124,15 +142,61 @@ std::string CallArguments::function(const char *name) {
       .name;
 }
 
-StoredTensor CallArguments::tensor(const char *name, const char *suffix) {
-  const Datum *value = find(name);
+StoredTensor CallArguments::tensorOf(const Datum *value, const char *name,
+                                     const char *suffix) {
   const ObjectRef *object = value ? value->as<ObjectRef>() : nullptr;
   if (object && (*object)->kind() == Object::Kind::StoredTensor)
     return static_cast<const StoredTensor &>(**object);
-  StoredTensor plain(text(name));
+  const auto *text = value ? value->as<std::string>() : nullptr;
+  if (!text)
+    fail("needs a string as '" + std::string(name) + "', got " +
+         (value ? toText(*value) : "nothing"));
+  StoredTensor plain(text ? *text : "");
   plain.bias = plain.name + ".bias";
   plain.name += suffix;
   return plain;
+}
+
+StoredTensor CallArguments::tensor(const char *name, const char *suffix) {
+  return tensorOf(find(name), name, suffix);
+}
+
+List CallArguments::listOf(const char *name, const char *what) {
+  const Datum *value = find(name);
+  const List *list = value ? value->as<List>() : nullptr;
+  if (list && (*list)->empty())
+    fail("needs " + std::string(what) + " as '" + name +
+         "', got an empty list");
+  if (list)
+    return *list;
+  std::vector<Datum> one;
+  if (value)
+    one.push_back(*value);
+  else
+    fail("needs " + std::string(what) + " as '" + name + "', got nothing");
+  return std::make_shared<const std::vector<Datum>>(std::move(one));
+}
+
+std::vector<StoredTensor> CallArguments::tensors(const char *name,
+                                                 const char *suffix) {
+  std::vector<StoredTensor> result;
+  List list = listOf(name, "a string");
+  for (const Datum &each : *list)
+    result.push_back(tensorOf(&each, name, suffix));
+  return result;
+}
+
+std::vector<int64_t> CallArguments::integers(const char *name) {
+  std::vector<int64_t> result;
+  List list = listOf(name, "an integer");
+  for (const Datum &each : *list) {
+    const auto *integer = each.as<int64_t>();
+    if (!integer)
+      fail("needs an integer as '" + std::string(name) + "', got " +
+           toText(each));
+    result.push_back(integer ? *integer : 1);
+  }
+  return result;
 }
 
 bool CallArguments::isNull(const char *name) const {
@@ -179,6 +243,12 @@ const Object *CallArguments::object(const char *name, Object::Kind kind,
   fail("needs " + std::string(what) + " as '" + name + "', got " +
        std::string(describe(*find(name))));
   return nullptr;
+}
+
+RowsRef CallArguments::rowsOrNumber(const char *name) {
+  const Datum *value = find(name);
+  return value && value->isNumber() ? makeConstant(value->number())
+                                    : rows(name);
 }
 
 RowsRef CallArguments::rows(const char *name) {

@@ -29,6 +29,8 @@ public:
   std::nullopt_t fail(const std::string &message);
 
   RowsRef rows(const char *name);
+  /// The same, where a number stands for rows that all have it.
+  RowsRef rowsOrNumber(const char *name);
   int64_t integer(const char *name);
   int64_t integer(const char *name, int64_t fallback);
   std::optional<int64_t> maybeInteger(const char *name);
@@ -36,6 +38,7 @@ public:
   std::optional<double> maybeNumber(const char *name);
   /// A list; empty without one.
   std::vector<double> numbers(const char *name);
+  std::vector<std::vector<double>> numberLists(const char *name);
   std::string text(const char *name);
   std::string text(const char *name, const char *fallback);
   std::optional<std::string> maybeText(const char *name);
@@ -44,6 +47,9 @@ public:
   /// A tensor of the checkpoint: tensor(), or a name, which `suffix` completes.
   StoredTensor tensor(const char *name, const char *suffix);
   std::optional<StoredTensor> maybeTensor(const char *name, const char *suffix);
+  /// One, or a list of them.
+  std::vector<StoredTensor> tensors(const char *name, const char *suffix);
+  std::vector<int64_t> integers(const char *name);
   /// Whether it is missing or null.
   bool isNull(const char *name) const;
   /// A function, or else a list of objects of the wanted kind.
@@ -57,6 +63,11 @@ private:
   template <typename T>
   std::optional<T> get(const char *name, const char *what, bool needed);
   const Datum *find(const char *name) const;
+  std::vector<double> numbersIn(const char *name, const List &list);
+  /// One value as what it is in a list of one.
+  List listOf(const char *name, const char *what);
+  StoredTensor tensorOf(const Datum *value, const char *name,
+                        const char *suffix);
 
   std::string callee;
   Evaluator &evaluator;

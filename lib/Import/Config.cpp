@@ -61,6 +61,8 @@ static std::string_view nameOf(KeyType type) {
     return "a string";
   case KeyType::Integers:
     return "a list of integers";
+  case KeyType::IntegerLists:
+    return "a list of lists of integers";
   case KeyType::Floats:
     return "a list of numbers";
   case KeyType::Booleans:
@@ -94,6 +96,9 @@ static bool fits(const Json &json, KeyType type) {
     return json.is_string();
   case KeyType::Integers:
     return isListOf(json, [](const Json &x) { return x.is_number_integer(); });
+  case KeyType::IntegerLists:
+    return isListOf(json,
+                    [](const Json &x) { return fits(x, KeyType::Integers); });
   case KeyType::Floats:
     return isListOf(json,
                     [](const Json &x) { return x.is_number() || x.is_null(); });

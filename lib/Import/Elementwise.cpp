@@ -65,11 +65,17 @@ moec::importer::makeElementwise(RowOp op, std::vector<RowsRef> operands,
 
 std::optional<RowOp> moec::importer::elementwiseOp(std::string_view name) {
   static constexpr std::pair<std::string_view, RowOp> names[] = {
-      {"+", RowOp::Add},    {"-", RowOp::Subtract},  {"*", RowOp::Multiply},
-      {"/", RowOp::Divide}, {"max", RowOp::Maximum}, {"min", RowOp::Minimum},
-      {"exp", RowOp::Exp},  {"tanh", RowOp::Tanh},   {"erf", RowOp::Erf},
-      {"log", RowOp::Log},  {"floor", RowOp::Floor}, {"sqrt", RowOp::Sqrt},
-      {"abs", RowOp::Abs},  {"sin", RowOp::Sin},     {"cos", RowOp::Cos}};
+      {"+", RowOp::Add},           {"-", RowOp::Subtract},
+      {"*", RowOp::Multiply},      {"/", RowOp::Divide},
+      {"max", RowOp::Maximum},     {"min", RowOp::Minimum},
+      {"exp", RowOp::Exp},         {"tanh", RowOp::Tanh},
+      {"erf", RowOp::Erf},         {"log", RowOp::Log},
+      {"floor", RowOp::Floor},     {"sqrt", RowOp::Sqrt},
+      {"abs", RowOp::Abs},         {"sin", RowOp::Sin},
+      {"cos", RowOp::Cos},         {"<", RowOp::Less},
+      {"<=", RowOp::LessEqual},    {">", RowOp::Greater},
+      {">=", RowOp::GreaterEqual}, {"==", RowOp::Equal},
+      {"!=", RowOp::NotEqual}};
   for (const auto &[spelling, op] : names)
     if (spelling == name)
       return op;
@@ -140,8 +146,38 @@ mlir::Value BodyEmitter::emit(const Rows &rows) {
   return emitted[&rows] = create(rows, operands);
 }
 
+/// The predicate of a comparison; what is no number compares as false, but that
+/// it differs from everything.
+static std::optional<arith::CmpFPredicate> predicateOf(RowOp op) {
+  switch (op) {
+  case RowOp::Less:
+    return arith::CmpFPredicate::OLT;
+  case RowOp::LessEqual:
+    return arith::CmpFPredicate::OLE;
+  case RowOp::Greater:
+    return arith::CmpFPredicate::OGT;
+  case RowOp::GreaterEqual:
+    return arith::CmpFPredicate::OGE;
+  case RowOp::Equal:
+    return arith::CmpFPredicate::OEQ;
+  case RowOp::NotEqual:
+    return arith::CmpFPredicate::UNE;
+  default:
+    return std::nullopt;
+  }
+}
+
 mlir::Value BodyEmitter::create(const Rows &rows,
                                 ArrayRef<mlir::Value> operands) {
+  if (auto predicate = predicateOf(rows.op)) {
+    auto number = [&](float value) -> mlir::Value {
+      return arith::ConstantOp::create(builder, loc,
+                                       builder.getF32FloatAttr(value));
+    };
+    mlir::Value holds = arith::CmpFOp::create(builder, loc, *predicate,
+                                              operands[0], operands[1]);
+    return arith::SelectOp::create(builder, loc, holds, number(1), number(0));
+  }
   switch (rows.op) {
   case RowOp::Constant:
     return arith::ConstantOp::create(
@@ -179,8 +215,7 @@ mlir::Value BodyEmitter::create(const Rows &rows,
     return math::SinOp::create(builder, loc, operands[0]);
   case RowOp::Cos:
     return math::CosOp::create(builder, loc, operands[0]);
-  case RowOp::Leaf:
-  case RowOp::Column:
+  default:
     break;
   }
   llvm_unreachable("tensors are arguments of the body");

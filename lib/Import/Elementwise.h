@@ -35,6 +35,12 @@ struct Rows final : Object {
     Divide,
     Maximum,
     Minimum,
+    Less, ///< Comparisons: 1 where they hold, else 0.
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    Equal,
+    NotEqual,
     Exp,
     Log,
     Floor,

@@ -172,7 +172,10 @@ std::optional<Datum> Evaluator::evaluateBinary(const Expression &expression,
   auto right = evaluate(expression.operands[1], locals);
   if (!right)
     return std::nullopt;
-  if (op == "==" || op == "!=")
+  bool comparesRows =
+      (left->isObject() && (right->isObject() || right->isNumber())) ||
+      (left->isNumber() && right->isObject());
+  if ((op == "==" || op == "!=") && !comparesRows)
     return isEqual(*left, *right) == (op == "==");
   if (op == "in" || op == "not in") {
     const List *list = right->as<List>();
@@ -190,6 +193,28 @@ std::optional<Datum> Evaluator::evaluateBinary(const Expression &expression,
   return value;
 }
 
+/// The number of a list that rows of one element say, 0 outside of it: the sum
+/// of what each one is where it is meant.
+std::optional<Datum> Evaluator::pick(const std::vector<Datum> &list,
+                                     const Datum &index) {
+  constexpr size_t most = 64;
+  if (list.empty() || list.size() > most)
+    return fail("rows choose from a list of 1 to " + std::to_string(most) +
+                " numbers, got " + std::to_string(list.size()));
+  std::optional<Datum> sum;
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (!list[i].isNumber())
+      return fail("rows choose from a list of numbers, got " + toText(list[i]));
+    auto part = host.arithmetic("==", index, static_cast<int64_t>(i));
+    if (part)
+      part = host.arithmetic("*", *part, list[i]);
+    sum = part && sum ? host.arithmetic("+", *sum, *part) : part;
+    if (!sum)
+      return std::nullopt;
+  }
+  return sum;
+}
+
 std::optional<Datum> Evaluator::evaluateIndex(const Expression &expression,
                                               Locals &locals) {
   auto list = evaluate(expression.operands[0], locals);
@@ -198,6 +223,8 @@ std::optional<Datum> Evaluator::evaluateIndex(const Expression &expression,
   auto index = evaluate(expression.operands[1], locals);
   if (!index)
     return std::nullopt;
+  if (list->as<List>() && index->isObject())
+    return pick(**list->as<List>(), *index);
   const auto *text = list->as<std::string>();
   if ((!list->as<List>() && !text) || !index->as<int64_t>())
     return fail("an index needs a list or a string, and an integer, got " +

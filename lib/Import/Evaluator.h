@@ -86,6 +86,7 @@ private:
                                      Locals &locals);
   std::optional<Datum> evaluateBinary(const Expression &expression,
                                       Locals &locals);
+  std::optional<Datum> pick(const std::vector<Datum> &list, const Datum &index);
   std::optional<Datum> evaluateIndex(const Expression &expression,
                                      Locals &locals);
   std::optional<Datum> evaluateCall(const Expression &expression,

@@ -23,10 +23,11 @@ enum class KeyType {
   Float,
   Boolean,
   String,
-  Integers, ///< A list of integers.
-  Floats,   ///< A list of numbers, with null for none.
-  Booleans, ///< A list of booleans.
-  Strings,  ///< A list of strings.
+  Integers,     ///< A list of integers.
+  IntegerLists, ///< A list of these.
+  Floats,       ///< A list of numbers, with null for none.
+  Booleans,     ///< A list of booleans.
+  Strings,      ///< A list of strings.
 };
 
 /// One quantity of a configuration.

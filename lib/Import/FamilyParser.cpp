@@ -141,6 +141,7 @@ static const std::pair<std::string_view, std::vector<KeyType>> keyTypes[] = {
     {"bool", {KeyType::Boolean}},
     {"string", {KeyType::String}},
     {"ints", {KeyType::Integers}},
+    {"int_lists", {KeyType::IntegerLists}},
     {"floats", {KeyType::Floats}},
     {"bools", {KeyType::Booleans}},
     {"strings", {KeyType::Strings}},

@@ -155,6 +155,26 @@ std::optional<mlir::Value> ModuleBuilder::weight(const std::string &tensor,
   return weight(StoredTensor(tensor), shape, element, role);
 }
 
+std::optional<mlir::Value> ModuleBuilder::joined(ArrayRef<StoredTensor> tensors,
+                                                 ArrayRef<int64_t> widths,
+                                                 int64_t columns, Type element,
+                                                 const std::string &role) {
+  if (frame().kind == Frame::Kind::Experts)
+    return evaluator.fail("several matrices as one are not possible in "
+                          "experts()");
+  std::vector<WeightRequest> requests;
+  for (auto [tensor, width] : llvm::zip_equal(tensors, widths)) {
+    auto wanted = request(tensor, {width, columns}, element, role);
+    if (!wanted)
+      return std::nullopt;
+    requests.push_back(*wanted);
+  }
+  auto ref = recipes->join(requests);
+  if (!ref)
+    return std::nullopt;
+  return use(*ref, frames.size() - 1, ArgumentKind::Weight);
+}
+
 /// The value of a weight in the frame of this level. It comes through all
 /// frames around it.
 mlir::Value ModuleBuilder::use(const WeightRef &weight, size_t level,

@@ -138,6 +138,8 @@ private:
   std::optional<Datum> layerNorm(Arguments arguments);
   std::optional<Datum> parameter(Arguments arguments);
   std::optional<Datum> positions(Arguments arguments);
+  std::optional<Datum> idsOfTokens(Arguments arguments);
+  std::optional<Datum> tokenTable(Arguments arguments);
   std::optional<Datum> headPart(Arguments arguments);
   std::optional<Datum> joinHeads(Arguments arguments);
   std::optional<Datum> repeat(Arguments arguments);
@@ -199,11 +201,26 @@ private:
                                     llvm::ArrayRef<int64_t> shape,
                                     mlir::Type element,
                                     const std::string &role);
+  /// Matrices of `columns` columns, one below the other.
+  std::optional<mlir::Value> joined(llvm::ArrayRef<StoredTensor> tensors,
+                                    llvm::ArrayRef<int64_t> widths,
+                                    int64_t columns, mlir::Type element,
+                                    const std::string &role);
   mlir::Value use(const WeightRef &weight, size_t level, ArgumentKind kind);
   mlir::Value layerArgument(Frame &layer, LayerArgument argument);
   void needAllRows(CallArguments &arguments);
   void refuseInRecursion(CallArguments &arguments, const char *why);
+  static constexpr const char *kOfSomeTokens =
+      ", which has rows of some tokens only";
+  /// Whether a row of this body is a token.
+  bool isOfTokens() {
+    return frame().kind == Frame::Kind::Entry ||
+           frame().kind == Frame::Kind::Layer;
+  }
+  void needExactIds(CallArguments &arguments, int64_t vocabulary);
   mlir::Value tokenIds();
+  /// Integers of tokens [T] as rows of one element.
+  Datum numbersOf(mlir::Value integers);
   /// seq_offsets and slots of a layer.
   std::pair<mlir::Value, mlir::Value> sequences();
   mlir::Value recurrentState(int64_t rows, int64_t columns);
@@ -237,6 +254,22 @@ private:
   mlir::Value firstState();
   mlir::Value places();
   std::optional<moe::RoutingAttr> routing(CallArguments &arguments);
+  bool chooseByToken(CallArguments &arguments, int64_t experts, int64_t k,
+                     moe::RoutingInputs &inputs);
+  std::optional<std::vector<bool>> classMask(CallArguments &arguments,
+                                             int64_t experts);
+  mlir::Value
+  integersOf(mlir::Value rows, mlir::Type element,
+             llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
+                                            mlir::Value)>
+                 convert);
+  /// The integers that a number of a token becomes: itself rounded down, or
+  /// `least` below 0, or `beyond` above `most`.
+  struct TokenRange {
+    int64_t least, most, beyond;
+  };
+  std::optional<mlir::Value> tokenIntegers(CallArguments &arguments,
+                                           const char *name, TokenRange range);
   std::optional<Datum> expertRange(const char *function, moe::ExpertKind kind,
                                    Arguments arguments);
   std::optional<mlir::Value> runRange(const ExpertRange &range, int64_t first,

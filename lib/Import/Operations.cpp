@@ -15,6 +15,8 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::importer;
@@ -33,6 +35,8 @@ ModuleBuilder::builtins() {
       {"layer_norm", &ModuleBuilder::layerNorm},
       {"parameter", &ModuleBuilder::parameter},
       {"positions", &ModuleBuilder::positions},
+      {"token_ids", &ModuleBuilder::idsOfTokens},
+      {"token_table", &ModuleBuilder::tokenTable},
       {"head_part", &ModuleBuilder::headPart},
       {"join_heads", &ModuleBuilder::joinHeads},
       {"repeat", &ModuleBuilder::repeat},
@@ -59,7 +63,7 @@ ModuleBuilder::builtins() {
 
 bool ModuleBuilder::hasFunction(std::string_view name) const {
   auto op = elementwiseOp(name);
-  return builtins().count(name) || (op && name.size() > 1);
+  return builtins().count(name) || (op && llvm::isAlpha(name.front()));
 }
 
 std::optional<Datum> ModuleBuilder::call(const std::string &name,
@@ -106,8 +110,6 @@ void ModuleBuilder::refuseInRecursion(CallArguments &a, const char *why) {
   if (recursions)
     a.fail(std::string("is not possible in a layer of a recursion") + why);
 }
-
-static const char *const kOfSomeTokens = ", which has rows of some tokens only";
 
 /// The ids of the tokens, in a layer as well.
 mlir::Value ModuleBuilder::tokenIds() {
@@ -283,9 +285,16 @@ std::optional<Datum> ModuleBuilder::linear(Arguments arguments) {
   CallArguments a("linear", {"x", "name", "width", "bias", "role"},
                   std::move(arguments), evaluator);
   RowsRef x = a.rows("x");
-  StoredTensor stored = a.tensor("name", ".weight");
-  int64_t width = a.integer("width");
+  std::vector<StoredTensor> below = a.tensors("name", ".weight");
+  std::vector<int64_t> widths = a.integers("width");
+  StoredTensor stored = below.empty() ? StoredTensor() : below.front();
+  int64_t width = std::accumulate(widths.begin(), widths.end(), int64_t(0));
   bool hasBias = a.boolean("bias", false);
+  if (!a.failed() && below.size() != widths.size())
+    a.fail("has " + std::to_string(below.size()) + " matrices and " +
+           std::to_string(widths.size()) + " widths");
+  if (hasBias && below.size() > 1)
+    a.fail("has no bias for several matrices");
   if (hasBias && stored.bias.empty())
     a.fail("has a bias, but tensor() does not name it");
   const char *byFrame[] = {"head", "mlp", "experts", "shared"};
@@ -297,7 +306,9 @@ std::optional<Datum> ModuleBuilder::linear(Arguments arguments) {
     return std::nullopt;
   // A router decides between close numbers; rounding would decide for it.
   Type element = role == "router" ? f32 : weightElement;
-  auto matrix = weight(stored, {width, x->width}, element, role);
+  auto matrix = below.size() == 1
+                    ? weight(stored, {width, x->width}, element, role)
+                    : joined(below, widths, x->width, element, role);
   if (!matrix)
     return std::nullopt;
   Datum product =

@@ -39,7 +39,7 @@ static std::string replaceExpert(const std::string &pattern,
 
 /// The name of a weight: its tensor's, without the number of the expert, and
 /// which part of it.
-static std::string weightName(const WeightRequest &request) {
+std::string Recipes::nameOf(const WeightRequest &request) {
   const StoredTensor &tensor = request.tensor;
   std::string name = tensor.name;
   size_t at = name.find(kExpert);
@@ -359,16 +359,15 @@ Value Recipes::makePart(Value matrix, const HeadRows &part, Type result) {
 }
 
 std::optional<WeightRef> Recipes::define(const WeightRequest &request) {
-  return define(request, nullptr,
-                {weightName(request),
-                 valueType(request, request.shape, request.element)});
+  return define(
+      request, nullptr,
+      {nameOf(request), valueType(request, request.shape, request.element)});
 }
 
 std::optional<WeightRef> Recipes::define(const WeightRequest &request,
                                          const HeadRows &part) {
-  std::string name = weightName(request) + ".heads" +
-                     std::to_string(part.first) + "_" +
-                     std::to_string(part.count);
+  std::string name = nameOf(request) + ".heads" + std::to_string(part.first) +
+                     "_" + std::to_string(part.count);
   int64_t rows = part.count, columns = request.shape[1];
   if (part.transposed)
     std::swap(rows, columns);
@@ -380,11 +379,11 @@ std::optional<WeightRef> Recipes::define(const WeightRequest &request,
                                          const HeadRows *part,
                                          WeightRef weight) {
   // Several parts of one weight are not several errors.
-  if (refused.count(weightName(request)))
+  if (refused.count(nameOf(request)))
     return weight;
   auto source = checkTensors(request);
   if (!source) {
-    refused.insert(weightName(request));
+    refused.insert(nameOf(request));
     if (++tensorErrors == maxTensorErrors)
       return std::nullopt;
     return weight;

@@ -78,6 +78,14 @@ public:
   /// Cosines and sines for so many positions; equal tables are one weight.
   WeightRef ropeTable(const RopeFrequencies &frequencies, int64_t positions);
 
+  /// The weight of several matrices, one below the other.
+  std::optional<WeightRef> join(llvm::ArrayRef<WeightRequest> requests);
+
+  /// Which of `columns` things each row of a tensor names: those whose element
+  /// is not 0. It is what the model is, and not a weight of it.
+  std::optional<std::vector<bool>> readMask(const std::string &name,
+                                            int64_t columns);
+
   /// Reports tensors that nothing asked for, except those that match one of
   /// the patterns (`*` stands for anything), and says how much of the parts
   /// that are left out there is.
@@ -97,6 +105,8 @@ private:
     std::string scales;
     llvm::SmallVector<int64_t> block;
   };
+  /// The name of the weight that a request describes.
+  static std::string nameOf(const WeightRequest &request);
   const weights::Tensor *findTensor(const std::string &name,
                                     llvm::ArrayRef<int64_t> shape);
   std::optional<Source> checkTensor(const std::string &name, int64_t expert,

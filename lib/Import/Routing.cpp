@@ -130,7 +130,11 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
                    "expert_scale",
                    "alias",
                    "table",
-                   "within"},
+                   "within",
+                   "token_class",
+                   "class_experts",
+                   "eligible",
+                   "token_k"},
                   std::move(arguments), evaluator);
   RowsRef logits = a.rows("logits");
   auto bias = a.maybeTensor("bias", "");
@@ -154,6 +158,9 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   if (!a.failed() && within && (within->k != 1 || within->experts != 1))
     a.fail("chooses within what a routing of one expert chose, got one of " +
            std::to_string(within->experts));
+  if (within && !a.isNull("token_class"))
+    a.fail("chooses within a routing, whose choice is the class of its tokens; "
+           "'token_class' says another");
   auto attr = routing(a);
   if (!attr || a.failed())
     return std::nullopt;
@@ -184,7 +191,7 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   if (attr->needsSequence())
     inputs.sequence = frame().tokenSlots;
   auto rows = emit(logits);
-  if (!rows)
+  if (!rows || !chooseByToken(a, experts, k, inputs))
     return std::nullopt;
   auto load = [&](const std::optional<StoredTensor> &stored,
                   ArrayRef<int64_t> shape, Type element, mlir::Value &value) {

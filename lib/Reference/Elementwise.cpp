@@ -337,6 +337,16 @@ Result<Real> convert(Operation *op, const Operands<Real> &in) {
       out.reals[i] = static_cast<Real>(in.integer(0, i));
     return out;
   }
+  if (isa<arith::FPToSIOp>(op)) {
+    // Beyond the integers it means nothing, but must not be undefined here.
+    constexpr Real most = 0x1p31;
+    Tensor<Real> out = intTensor<Real>(in.shape());
+    for (int64_t i = 0, e = out.count(); i < e; ++i) {
+      Real value = in.real(0, i);
+      out.ints[i] = value >= -most && value < most ? int64_t(value) : 0;
+    }
+    return out;
+  }
   if (isa<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>(op)) {
     // One bit is held as 0 or 1, and -1 when it is extended with its sign.
     Type from = getElementTypeOrSelf(op->getOperand(0).getType());

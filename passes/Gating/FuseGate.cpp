@@ -9,11 +9,12 @@
 #include "passes/ImportForms.h"
 #include "passes/Passes.h"
 
+#include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/Dominance.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace moec {
 #define GEN_PASS_DEF_FUSEGATEPASS
@@ -62,10 +63,11 @@ class FuseGate : public moec::impl::FuseGatePassBase<FuseGate> {
     SmallVector<RouteOp> routes;
     getOperation().walk([&](RouteOp op) { routes.push_back(op); });
     IRRewriter rewriter(&getContext());
-    DominanceInfo dominance(getOperation());
     for (RouteOp route : routes) {
       Router router = routerOf(route.getLogits());
-      std::string why = whyNot(route, router, dominance);
+      std::string why = whyNot(route, router);
+      if (why.empty() && failed(moveInputs(route, router)))
+        why = "what it reads besides its logits is made of these";
       if (!why.empty()) {
         explain.missed(route, "router not fused with its choice of experts",
                        why);
@@ -78,8 +80,7 @@ class FuseGate : public moec::impl::FuseGatePassBase<FuseGate> {
   const Explain explain{"moe-fuse-gate", "gate"};
 
   /// Why a route and its router cannot become one gate; empty if they can.
-  static std::string whyNot(RouteOp route, const Router &router,
-                            DominanceInfo &dominance) {
+  static std::string whyNot(RouteOp route, const Router &router) {
     if (!router.product)
       return "its logits are no product, nor the sum of one and a bias";
     StringRef why = whyNotProduct(router.product);
@@ -96,10 +97,29 @@ class FuseGate : public moec::impl::FuseGatePassBase<FuseGate> {
                    router.logitBias ? router.last : route.getOperation());
     if (router.logitBias && !users.empty())
       return "the product without its bias is read by " + users + " too";
-    for (Value input : route.getInputs().values())
-      if (!dominance.dominates(input, router.last))
-        return "what it reads besides its logits is made after these";
     return "";
+  }
+
+  /// Makes what the choice reads besides its logits in front of these, unless
+  /// it is made of them.
+  static LogicalResult moveInputs(RouteOp route, const Router &router) {
+    Block *block = route->getBlock();
+    BackwardSliceOptions options;
+    options.inclusive = true;
+    options.filter = [&](Operation *op) {
+      return op->getBlock() == block && !op->isBeforeInBlock(router.last);
+    };
+    SetVector<Operation *> later;
+    for (Value input : route.getInputs().values())
+      if (failed(getBackwardSlice(input, &later, options)))
+        return failure();
+    for (Operation *op : later)
+      if (op == router.last || !isMemoryEffectFree(op))
+        return failure();
+    // A slice is in the order in which its ops can stand.
+    for (Operation *op : later)
+      op->moveBefore(router.last);
+    return success();
   }
 
   /// The gate stands where the logits were made, in front of all their users.

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Moe/Moe.h"
+#include "passes/Calls.h"
 #include "passes/Explain.h"
 #include "passes/ImportForms.h"
 #include "passes/Passes.h"
@@ -79,6 +80,7 @@ namespace {
 class SpecialiseEligibility
     : public moec::impl::SpecialiseEligibilityPassBase<SpecialiseEligibility> {
   void runOnOperation() override {
+    calls = collectCalls(getOperation());
     SmallVector<RouteOp> routes;
     getOperation().walk([&](RouteOp op) { routes.push_back(op); });
     for (RouteOp route : routes)
@@ -86,6 +88,7 @@ class SpecialiseEligibility
         specialise(route, *number);
   }
 
+  Calls calls;
   const Explain explain{"moe-specialise-eligibility", "class"};
 
   void specialise(RouteOp route, int64_t number) {
@@ -104,11 +107,37 @@ class SpecialiseEligibility
       why = whyNotTakenOut(route);
     if (!why.empty())
       return explain.missed(route, which, why);
+    auto product = route.getLogits().getDefiningOp<linalg::MatmulOp>();
     RouteOp fewer = rewrite(route, experts);
     explain.passed(fewer, which + ": a router of " + Twine(experts.size()) +
                               " experts instead of " +
                               Twine(route.numExperts()));
     route.erase();
+    product.erase();
+  }
+
+  /// The places where a function that has the value as an argument is called;
+  /// none for other values.
+  ArrayRef<func::CallOp> callsOf(Value value) {
+    auto argument = dyn_cast<BlockArgument>(value);
+    auto func = argument
+                    ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())
+                    : func::FuncOp();
+    if (!func || !func.isPrivate() || !value.hasOneUse())
+      return {};
+    return calls[func.getSymNameAttr()];
+  }
+
+  /// Whether rows of a weight, or of what all calls of a function give it as
+  /// one, can be taken out.
+  bool canTakeOut(Value value) {
+    ArrayRef<func::CallOp> places = callsOf(value);
+    if (places.empty())
+      return bool(definitionOf(value));
+    unsigned i = cast<BlockArgument>(value).getArgNumber();
+    return llvm::all_of(places, [&](func::CallOp call) {
+      return bool(definitionOf(call.getOperand(i)));
+    });
   }
 
   DefineOp definitionOf(Value value) {
@@ -127,17 +156,44 @@ class SpecialiseEligibility
     auto product = route.getLogits().getDefiningOp<linalg::MatmulOp>();
     if (!product || !whyNotProduct(product).empty())
       return "its logits are no product";
-    if (!otherUsers(product->getResult(0), route).empty())
-      return "its logits are read by others too";
+    for (Operation *user : product->getResult(0).getUsers())
+      if (user != route && !isDroppable(user))
+        return "its logits are read by others too";
     for (Value value :
          {productWeight(product), route.getBias(), route.getExpertScale()})
-      if (value && !definitionOf(value))
+      if (value && !canTakeOut(value))
         return "what it reads of all experts is no weight with a recipe";
     return "";
   }
 
-  /// The rows of a weight as a weight of its own.
+  /// A tap that not every artifact has: of the logits of experts that no token
+  /// may choose, none needs it.
+  static bool isDroppable(Operation *op) {
+    auto tap = dyn_cast<TapOp>(op);
+    return tap && !tap.getAlways();
+  }
+
+  /// The rows of a weight as a weight of its own. An argument becomes these
+  /// rows, which every call gives.
   Value takeOut(OpBuilder &builder, Value value, ArrayRef<int64_t> rows) {
+    ArrayRef<func::CallOp> places = callsOf(value);
+    if (places.empty())
+      return takeOutOfWeight(builder, value, rows);
+    auto argument = cast<BlockArgument>(value);
+    unsigned i = argument.getArgNumber();
+    for (func::CallOp call : places) {
+      OpBuilder before(call);
+      call.setOperand(i, takeOutOfWeight(before, call.getOperand(i), rows));
+    }
+    argument.setType(places.front()->getOperand(i).getType());
+    auto func = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    func.setType(builder.getFunctionType(
+        argument.getOwner()->getArgumentTypes(), func.getResultTypes()));
+    return value;
+  }
+
+  Value takeOutOfWeight(OpBuilder &builder, Value value,
+                        ArrayRef<int64_t> rows) {
     DefineOp define = definitionOf(value);
     Location loc = define.getLoc();
     auto type = cast<RankedTensorType>(value.getType());
@@ -212,6 +268,10 @@ class SpecialiseEligibility
     auto made = RouteOp::create(builder, loc, route->getResultTypes(), logits,
                                 inputs, route.getOuts(), route.getRouting());
     route->replaceAllUsesWith(made->getResults());
+    for (Operation *user :
+         llvm::make_early_inc_range(route.getLogits().getUsers()))
+      if (isDroppable(user))
+        user->erase();
     return made;
   }
 };

@@ -170,6 +170,21 @@ def unimoe_joint(logits, k):
     return ids, softmax(np.hstack([values, logits[:, 8:]]))
 
 
+@family(
+    "joint_by_class",
+    8,
+    2,
+    "select_on = logit, weight_from = logit, renorm = softmax, shared_experts = 1",
+    ("class_id",),
+    attributes=class_mask(VISION, LANGUAGE),
+    shared=1,
+)
+def joint_by_class(logits, k, class_id):
+    may = np.array([VISION, LANGUAGE])[class_id]
+    values, ids = topk(np.where(may, logits[:, :8], -np.inf), k)
+    return ids, softmax(np.hstack([values, logits[:, 8:]]))
+
+
 # Merged experts -------------------------------------------------------------
 
 ALIAS = [0, 1, 2, 0, 3, 1, 4, 4, 5, 2, 0, 5]

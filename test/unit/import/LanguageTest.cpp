@@ -104,6 +104,9 @@ TEST_F(LanguageTest, Evaluates) {
       {"sqrt(16)", "4.0"},
       {"float(2)", "2.0"},
       {"[1, [2, 3]] == [1, [2, 3]]", "true"},
+      {"range(-1, 3)", "[-1, 0, 1, 2]"},
+      {"range(2, 2) + range(0, 1)", "[0]"},
+      {"len(range(0, 4096))", "4096"},
   };
   for (const auto &[source, expected] : cases)
     EXPECT_EQ(run({source}), expected) << source;
@@ -155,6 +158,10 @@ TEST_F(LanguageTest, ReportsWhatCannotBeEvaluated) {
       {"min()", "at least one number"},
       {"sqrt(1, 2)", "takes 1 argument"},
       {"sqrt(x=1)", "no named parameters"},
+      {"range(3, 2)", "the second is not the lesser one"},
+      {"range(0, 4097)", "neither is beyond 4096"},
+      {"range(0, 1.5)", "needs two integers"},
+      {"range(4)", "needs two integers"},
   };
   for (const auto &[source, expected] : cases) {
     std::string message = run({source});

@@ -19,13 +19,14 @@ namespace {
 /// Mixtral with another choice, and a checkpoint that is edited to fit.
 class Router {
 public:
-  Router(const std::string &choice, Json define = Json::object())
+  Router(const std::string &choice, Json define = Json::object(),
+         const std::string &logits =
+             "linear(x, router, num_experts, role='router')")
       : family({{"family", "mixtral"},
                 {"extends", "mixtral"},
                 {"model_types", {"mixtral"}},
                 {"define", std::move(define)}}) {
-    family["define"]["choose(x)"] =
-        "route(linear(x, router, num_experts, role='router'), " + choice + ")";
+    family["define"]["choose(x)"] = "route(" + logits + ", " + choice + ")";
   }
 
   Router &with(const std::function<void(Json &)> &edit) {
@@ -147,4 +148,113 @@ TEST(RoutersTest, RangesBehindAnAlias) {
   EXPECT_TRUE(Router(choice, ranges("ffn_experts(3, expert), "
                                     "identity_experts(1)"))
                   .failsWith({"has 4 experts for a routing of 5"}));
+}
+
+TEST(RoutersTest, ClassesOfTokens) {
+  // Ranges of the vocabulary, in words of the language.
+  Imported imported =
+      Router("2, token_class=(token_ids() >= 10) + (token_ids() >= 20), "
+             "class_experts=[range(0, 4), [5], range(2, 8)], "
+             "token_k=[2, 1, 2][positions()]")
+          .import();
+  ASSERT_TRUE(imported.module) << imported.messages();
+  EXPECT_TRUE(has(imported.text(), "class_id("));
+  EXPECT_TRUE(has(imported.text(), "token_k("));
+  EXPECT_EQ(imported.summary.layers.front().router,
+            "softmax, among the experts of a class, top-2, number by token");
+
+  const std::string classes = "2, class_experts=[[0], [1]], ";
+  const std::pair<std::string, const char *> wrong[] = {
+      {"2, token_class=0", "needs 'token_class' and 'class_experts' together"},
+      {"2, class_experts=[[0]]",
+       "needs 'token_class' and 'class_experts' together"},
+      {"2, token_class=0, class_experts=[[0], []]",
+       "has no experts for class 1 in 'class_experts'"},
+      {"2, token_class=0, class_experts=[[0, 8]]",
+       "has experts 0 to 7, but class 0 expert 8"},
+      {"2, token_class=0, class_experts=[[0.5]]",
+       "has experts 0 to 7, but class 0 expert 0.5"},
+      {"2, token_class=0, class_experts=[]",
+       "needs at least one class in 'class_experts'"},
+      {"2, token_class=0, class_experts=[1]",
+       "needs a list of lists of numbers as 'class_experts', got 1 in it"},
+      {classes + "token_class=2",
+       "needs an integer from 0 to 1 as 'token_class', got 2"},
+      {classes + "token_class=-1",
+       "needs an integer from 0 to 1 as 'token_class', got -1"},
+      {classes + "token_class='text'", "as 'token_class', got 'text'"},
+      {classes + "token_class=x",
+       "needs rows of 1 element as 'token_class', got rows of 64"},
+      {"2, token_k=3", "needs an integer from 0 to 2 as 'token_k', got 3"},
+      {"8, policy='dense', token_k=3",
+       "token_k needs a policy that ranks experts, without group_quota"},
+      {"2, eligible=positions()",
+       "needs rows of a number for each of 8 experts as 'eligible', got rows "
+       "of 1"},
+      {"2, token_k=[][positions()]",
+       "rows choose from a list of 1 to 64 numbers, got 0"},
+      {"2, token_k=['a'][positions()]",
+       "rows choose from a list of numbers, got 'a'"},
+  };
+  for (const auto &[choice, message] : wrong)
+    EXPECT_TRUE(Router(choice).failsWith({message})) << choice;
+}
+
+TEST(RoutersTest, MasksOfTheCheckpoint) {
+  auto says = [&](Json mask, const char *code, const char *message) {
+    Router router("2, token_class=token_table('/classes'), "
+                  "class_experts='block_sparse_moe.mask'");
+    router.with([&](Json &header) {
+      addToLayers(header, "mask", {2, 8});
+      for (auto &[name, tensor] : header.items())
+        if (name.ends_with(".mask"))
+          tensor.update(mask);
+      header["classes"] = {{"dtype", "I32"}, {"shape", {256}}};
+    });
+    Imported imported = router.import();
+    EXPECT_FALSE(imported.module);
+    EXPECT_TRUE(has(imported.messages(), code) &&
+                has(imported.messages(), message))
+        << imported.messages();
+  };
+  // Tensors of edited checkpoints hold zeros: no class has an expert.
+  says({{"dtype", "BOOL"}}, "MOE0121", "has no experts for class 0");
+  says({{"dtype", "F32"}}, "MOE0114",
+       "a mask is expected to be of BOOL, U8, I8, I32 or I64");
+  says({{"dtype", "U8"}, {"shape", {2, 7}}}, "MOE0113",
+       "expected shape [2, 8]");
+  says({{"dtype", "U8"}, {"shape", {16}}}, "MOE0113", "expected shape [1, 8]");
+}
+
+TEST(RoutersTest, SeveralGates) {
+  auto logits = [](const std::string &names, const std::string &widths) {
+    return "linear(x, " + names + ", " + widths + ", role='router')";
+  };
+  const std::string choice = "2, alias=range(0, 8) + range(0, 4)";
+  const std::string names = "['block_sparse_moe.gate', "
+                            "'block_sparse_moe.more']";
+  Router router(choice, Json::object(), logits(names, "[8, 4]"));
+  Imported imported = router
+                          .with([](Json &header) {
+                            addToLayers(header, "more.weight", {4, 64});
+                          })
+                          .import();
+  ASSERT_TRUE(imported.module) << imported.messages();
+  EXPECT_TRUE(has(imported.text(), "moe.concat"));
+  EXPECT_TRUE(has(imported.text(), "tensor<12x64xf32>"));
+  const std::tuple<std::string, std::string, const char *> wrong[] = {
+      {names, "[8]", "has 2 matrices and 1 widths"},
+      {names, "12", "has 2 matrices and 1 widths"},
+      {names, "[]", "needs an integer as 'width', got an empty list"},
+      {names, "[8, 'a']", "needs an integer as 'width', got 'a'"},
+      {"[1]", "8", "needs a string as 'name', got 1"},
+      {names, "[8, 4], true", "has no bias for several matrices"}};
+  for (const auto &[tensors, widths, message] : wrong)
+    EXPECT_TRUE(Router(choice, Json::object(), logits(tensors, widths))
+                    .failsWith({message}));
+  // A tensor that is missing is named.
+  Router lacking(choice, Json::object(), logits(names, "[8, 4]"));
+  EXPECT_TRUE(has(lacking.import().messages(),
+                  "no tensor 'model.layers.0.block_sparse_moe.more.weight'"))
+      << lacking.import().messages();
 }
