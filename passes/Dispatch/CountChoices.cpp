@@ -54,6 +54,13 @@ static StringRef whyNotEqual(RoutingAttr routing, const RoutingInputs &inputs) {
   return "";
 }
 
+/// The ids that a plan has to do with: those before, of and behind its experts.
+static int64_t idsOf(PlanOp plan) {
+  auto offsets = cast<RankedTensorType>(plan.getOuts()[0].getType());
+  return int64_t(plan.getFirst() + plan.getOthers()) + offsets.getDimSize(0) -
+         1;
+}
+
 namespace {
 struct CountChoices : moec::impl::CountChoicesPassBase<CountChoices> {
   void runOnOperation() override {
@@ -81,6 +88,14 @@ struct CountChoices : moec::impl::CountChoicesPassBase<CountChoices> {
   static void decide(IRRewriter &rewriter, OpTy choice,
                      ArrayRef<PlanOp> plans) {
     RoutingAttr routing = choice.getRouting();
+    // Experts that this router does not know have no choices to be counted.
+    int64_t known = choice.getInputs().numIds(choice.numExperts());
+    if (llvm::any_of(plans, [&](PlanOp plan) { return idsOf(plan) > known; })) {
+      for (PlanOp plan : plans)
+        explain.missed(plan, "choices counted by the plan",
+                       "the router chooses among fewer experts");
+      return;
+    }
     StringRef why = whyNotEqual(routing, choice.getInputs());
     bool isWhole = llvm::all_of(plans, [](PlanOp plan) {
       return plan.getFirst() == 0 && plan.getOthers() == 0;

@@ -217,3 +217,17 @@ func.func @elsewhere(%i2: tensor<?x2xi32>, %t: tensor<?xi32>, %o8: tensor<9xi32>
       -> tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xi32>
   return
 }
+
+// A router that knows six of eight experts, whatever its policy.
+
+// CHECK-LABEL: func.func @fewer
+// CHECK-NOT: count_rows
+// CHECK: moe.plan ins(
+func.func @fewer(%l: tensor<?x4xf32>, %i2: tensor<?x4xi32>, %w: tensor<?x4xf32>, %t: tensor<?xi32>, %o8: tensor<9xi32>) {
+  %ids, %weights = moe.route {routing = #moe.routing<k = 4, policy = dense>, alias = array<i32: 0, 3, 1, 5>} ins(%l : tensor<?x4xf32>)
+      outs(%i2, %w : tensor<?x4xi32>, tensor<?x4xf32>) -> tensor<?x4xi32>, tensor<?x4xf32>
+  %p0:5 = moe.plan ins(%ids : tensor<?x4xi32>)
+      outs(%o8, %o8, %t, %i2, %i2 : tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x4xi32>, tensor<?x4xi32>)
+      -> tensor<9xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x4xi32>, tensor<?x4xi32>
+  return
+}

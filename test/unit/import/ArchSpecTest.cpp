@@ -144,7 +144,7 @@ TEST(ArchSpecTest, ReportsWhereAProgramIsWrong) {
                   .failsWith({"attention() needs an integer as 'window', got "
                               "'wide'"}));
   EXPECT_TRUE(Program({{"window", "-1"}}).failsWith({"window -1"}));
-  EXPECT_TRUE(Program({{"prepare_q(q)", "q == q"}})
+  EXPECT_TRUE(Program({{"prepare_q(q)", "q == null"}})
                   .failsWith({"rotate() needs rows of activations as 'x'"}));
   EXPECT_TRUE(
       Program({{"prepare_q(q)", "q % 2"}}).failsWith({"'%' is not possible"}));
