@@ -118,6 +118,8 @@ struct FuseProjection : moec::impl::FuseProjectionPassBase<FuseProjection> {
     IRRewriter rewriter(&getContext());
     for (GroupedMatmulOp product : products) {
       auto combine = product.getX().getDefiningOp<CombineOp>();
+      if (product.getX().getDefiningOp<CombineGateOp>())
+        explain.missed(product, kNot, "a gate is fused with it");
       if (!combine)
         continue;
       if (std::string cost = costOf(combine, product); !cost.empty())
@@ -133,6 +135,8 @@ struct FuseProjection : moec::impl::FuseProjectionPassBase<FuseProjection> {
 
 private:
   const Explain explain{"moe-fuse-projection", "projection"};
+  static constexpr StringLiteral kNot =
+      "product not fused with the combine in front of it";
 
   void fuse(IRRewriter &rewriter, CombineOp combine,
             GroupedMatmulOp product) const {
