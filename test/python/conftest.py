@@ -24,6 +24,9 @@ TOLERANCES = json.loads((SOURCE / "test" / "data" / "tolerances.json").read_text
 # with and without biases, shared ones, experts that compute nothing, convolutions, a delta rule; odd widths.
 ROUNDED = ("deepseek_v3-a", "deepseek_v3-d", "gpt_oss-a", "lfm2_moe-a", "longcat_flash-a", "mixtral-b", "olmoe-b",
            "qwen2_moe-a", "qwen3_next-a", "moe_plus_plus")
+# Models that add to the others how they are read, and no kernel: their code is tested for the baseline alone.
+READ_ONLY = ("dots1-a", "ernie4_5_moe-b", "ernie4_5_vl_moe-a", "gemma4-c", "glm4_moe_lite-a", "glm4v_moe-a", "hy_v3-a", "llama4-b",
+             "mistral4-a", "phimoe-b", "qwen3_vl_moe-a", "solar_open-a")
 ARCHITECTURES = SOURCE / "examples" / "architectures"
 EXAMPLE = SOURCE / "examples" / "tiny-qwen3-moe"
 sys.path.insert(0, str(SOURCE / "python"))
@@ -83,6 +86,8 @@ def targets(name, dtype):
     """What a model's code is tested for, words of --target and after it. Baseline code runs everywhere. Code with 512
     bits runs with its instructions replaced, so that it is tested on every machine, also with products of bf16 pairs.
     `native` is what this machine has beyond the baseline."""
+    if name in READ_ONLY:
+        return ["cpu"]
     info = pathlib.Path("/proc/cpuinfo")
     wide = ["cpu:znver4+emulate"] + ["cpu:native"] * (info.exists() and "avx512f" in info.read_text())
     rounded = [f"{target} --activations bf16" for target in wide if dtype == "bf16" and name in ROUNDED]
