@@ -90,8 +90,16 @@ std::optional<Datum> ModuleBuilder::repeat(Arguments arguments) {
   if (!a.failed() && times < 1)
     a.fail("needs a number of times of at least 1, got " +
            std::to_string(times));
+  if (!a.failed() && !x->width)
+    a.fail("needs rows or a parameter, not a number");
   if (a.failed())
     return std::nullopt;
+  if (!x->count) {
+    // Of a parameter: the same in every row.
+    auto all = std::make_shared<Rows>(*x);
+    all->count = frame().count;
+    x = all;
+  }
   auto rows = emit(x);
   if (!rows)
     return std::nullopt;

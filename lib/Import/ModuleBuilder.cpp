@@ -330,17 +330,22 @@ bool ModuleBuilder::runModel(func::FuncOp entry) {
   return true;
 }
 
-/// Puts the value of a key where {key} stands.
+/// Puts values where {expressions} of keys stand.
 std::optional<std::string> ModuleBuilder::withKeys(std::string pattern) {
   size_t begin = 0;
   while ((begin = pattern.find('{', begin)) != std::string::npos) {
     size_t end = pattern.find('}', begin);
-    std::string name = pattern.substr(begin + 1, end - begin - 1);
-    if (end == std::string::npos || !config.family().keys.count(name))
+    std::string source = pattern.substr(begin + 1, end - begin - 1), error;
+    std::optional<Expression> expression;
+    if (end != std::string::npos)
+      expression = parseExpression(source, error);
+    if (!expression || (expression->kind == Expression::Kind::Name &&
+                        !config.family().keys.count(source)))
       return diagnostics.error(code::badFamilyFile,
                                config.family().file + ": ignore_tensors: '" +
                                    pattern + "' names no key in braces");
-    auto value = key(name);
+    auto value = evaluator.evaluate(*expression,
+                                    config.family().file + ", ignore_tensors");
     if (!value)
       return std::nullopt;
     std::string text = toText(*value);

@@ -39,7 +39,7 @@ class Router:
             self.groups = self.kept = 1
         self.best_two = config["model_type"] != "deepseek_v2"
         bias = [value for key, value in read_checkpoint(FIXTURES / name).items()
-                if part.search(key) and re.search(r"(e_score_correction|expert)_bias$", key)]
+                if part.search(key) and re.search(r"(e_score_correction|expert|router)_bias$", key)]
         # Without a bias and sums, scores rise with logits, which tell more.
         self.keys = self.logits
         if bias or config["model_type"] == "mistral4":

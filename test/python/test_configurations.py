@@ -20,6 +20,9 @@ ROPES = {
 MISSING = [
     ("afmoe-a", "layer_types", ["sliding_attention", "full_attention", "sliding_attention"], ["full_attention"] * 3),
     ("afmoe-a", "sliding_window", 1024, 9),
+    ("beam-a", "layer_types", ["sliding_attention", "sliding_attention", "full_attention"], ["full_attention"] * 3),
+    ("beam-a", "sliding_window", 512, 9),
+    ("beam-a", "final_logit_softcapping", 30.0, None),
     ("cohere2_moe-a", "expert_selection_fn", "softmax", "sigmoid"),
     ("cohere2_moe-a", "norm_topk_prob", True, False),
     ("cohere2_moe-a", "layer_types", ["sliding_attention"] * 3, ["full_attention"] * 3),
@@ -27,15 +30,20 @@ MISSING = [
     ("dbrx-a", "ffn_config.moe_normalize_expert_weights", 1.0, None),
     ("deepseek_v3-a", "n_group", 8, 4),
     ("deepseek_v3-a", "topk_group", 4, 2),
+    ("dots1-a", "sliding_window", 4096, 9),
     ("exaone_moe-a", "sliding_window", 4096, 9),
     ("gemma4-a", "rope_parameters", ROPES["gemma4"],
      {**ROPES["gemma4"], "full_attention": {"rope_type": "proportional", "rope_theta": 1000000.0}}),
     ("gemma4-a", "rope_parameters.full_attention.partial_rotary_factor", 1.0, 0.25),
+    ("glm4_moe_lite-a", "mlp_layer_types", ["dense", "sparse", "sparse"], None),
+    ("glm4_moe_lite-a", "routed_scaling_factor", 1.8, 1.0),
     ("gpt_oss-a", "rms_norm_eps", 1e-5, 1e-6),
     ("gpt_oss-a", "rope_scaling", ROPES["gpt_oss"], {"rope_type": "default"}),
     ("gpt_oss-a", "rope_theta", 150000.0, 10000.0),
     ("granitemoe_swa-a", "layer_types", ["full_attention", "sliding_attention", "sliding_attention"], ["full_attention"] * 3),
     ("granitemoe_swa-a", "rope_parameters.rope_type", "default", "yarn"),
+    ("hy_v3-a", "mlp_layer_types", ["dense", "sparse", "sparse"], None),
+    ("hy_v3-a", "router_scaling_factor", 2.826, 1.0),
     ("laguna-a", "layer_types", ["full_attention"] * 3, ["sliding_attention"] * 3),
     ("laguna-a", "mlp_layer_types", ["dense", "sparse", "sparse"], None),
     ("laguna-a", "rope_parameters", ROPES["laguna"],
@@ -48,7 +56,9 @@ MISSING = [
     ("longcat_flash-a", "routed_scaling_factor", 6.0, 1.0),
     ("mimo_v2_flash-a", "attention_value_scale", 0.707, None),
     ("mimo_v2_flash-a", "rope_parameters.full_attention.partial_rotary_factor", 0.334, 0.5),
-    ("sarvam_moe-a", "partial_rotary_factor", 1.0, 0.5)]
+    ("mistral4-a", "norm_topk_prob", True, False),
+    ("sarvam_moe-a", "partial_rotary_factor", 1.0, 0.5),
+    ("solar_open-a", "rope_parameters.rope_theta", 1000000.0, 10000.0)]
 
 
 @pytest.fixture
@@ -94,6 +104,20 @@ PUBLISHED = [
                       "first_last_k_dense_replace": 3, "topk_method": "noaux_tc", "scoring_func": "sigmoid",
                       "sliding_window_pattern": "LLLG"}),
     ("hunyuan_v1_moe-a", {"dense_list": [64, 0], "use_mla": False, "n_group": False, "norm_type": "rms", "use_cla": False}),
+    ("dots1-a", {"moe_layer_freq": 1, "topk_method": "noaux_tc", "scoring_func": "noaux_tc", "use_sliding_window": False}),
+    ("glm4_moe_lite-a", {"first_k_dense_replace": 1, "topk_method": "noaux_tc", "rope_parameters.partial_rotary_factor": 1.0}),
+    ("hy_v3-a", {"first_k_dense_replace": 1, "qk_norm": True, "num_nextn_predict_layers": 1}),
+    ("solar_open-a", {"first_k_dense_replace": 0, "use_qk_norm": False, "rope_parameters.partial_rotary_factor": 1.0}),
+    ("step3p5-a", {
+        "text_config.rope_parameters": None, "text_config.per_layer_config": None, "text_config.num_sliding_attention_heads": None,
+        "text_config.mlp_layer_types": None, "text_config.num_key_value_heads": None, "text_config.num_attention_groups": 2,
+        "text_config.rope_theta": [10000.0, 500000.0, 10000.0, 10000.0], "text_config.partial_rotary_factors": [1.0, 0.5, 1.0, 1.0],
+        "text_config.rope_scaling": {"rope_type": "llama3", "factor": 2.0, "low_freq_factor": 1.0, "high_freq_factor": 32.0,
+                                     "original_max_position_embeddings": 64},
+        "text_config.attention_other_setting": {"attention_type": "sliding_attention", "num_attention_heads": 6, "head_dim": 16},
+        "text_config.moe_layers_enum": "1,2", "text_config.yarn_only_types": ["full_attention"], "text_config.zero_centered": True,
+        "text_config.layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+        "text_config.num_nextn_predict_layers": 1}),
     ("longcat_flash-a", {"attention_method": "MLA", "router_bias": False}),
     ("minimax_m2-a", {"shared_moe_mode": "sigmoid", "shared_intermediate_size": 0, "mlp_intermediate_size": 8192, "use_mtp": True})]
 

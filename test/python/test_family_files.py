@@ -42,6 +42,7 @@ TRANSCRIPTIONS = {
     "mixtral": ["mixtral"],
     "moe_plus_plus": ["moe_plus_plus", "gpt_oss"],
     "phimoe": ["phimoe"],
+    "step3p5": ["minimax_m2", "deepseek_v3"],
 }
 DEFAULTS = {"policy": "topk", "score": "softmax", "scope": "all", "select_on": "score", "weight_from": "score",
             "renorm": "none", "eps_mode": "add", "group_reduce": "max", "group_fill": "neg_inf", "dedupe": "none", "groups": 1, "group_keep": 0}
