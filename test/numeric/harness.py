@@ -178,15 +178,48 @@ PARALLEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, TASK, ctypes.c_void_p, ctypes
 
 
 class Host(ctypes.Structure):
-    """A moec_host that runs tasks as `order` says: it is given a function of a task and the tasks."""
+    """A moec_host that runs tasks one by one, as `order` sorts their numbers; without one, on two threads that begin at the
+    same moment."""
 
     _fields_ = [("handle", ctypes.c_void_p), ("parallel", PARALLEL)]
 
-    def __init__(self, order):
+    def __init__(self, order=None):
         def parallel(_, task, context, tasks):
-            order(lambda number: task(context, number), range(tasks))
+            for number in order(range(tasks)):
+                task(context, number)
 
-        super().__init__(None, PARALLEL(parallel))
+        super().__init__(None, PARALLEL(parallel) if order else PARALLEL(("parallel", two_threads())))
+
+
+@functools.lru_cache(maxsize=None)
+def two_threads():
+    source = """
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+struct region { void (*task)(void *, long); void *context; long tasks; atomic_long next; atomic_int missing; };
+static void *work(void *argument) {
+  struct region *r = argument;
+  atomic_fetch_sub(&r->missing, 1);
+  while (atomic_load(&r->missing) > 0)
+    sched_yield();
+  for (long i; (i = atomic_fetch_add(&r->next, 1)) < r->tasks;)
+    r->task(r->context, i);
+  return 0;
+}
+void parallel(void *handle, void (*task)(void *, long), void *context, long tasks) {
+  struct region r = {task, context, tasks, 0, 2};
+  pthread_t other;
+  if (pthread_create(&other, 0, work, &r))
+    __builtin_trap();
+  work(&r);
+  pthread_join(other, 0);
+}
+"""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = pathlib.Path(scratch, "threads.so")
+        run(LLVM / "clang", "-O1", "-shared", "-fPIC", "-x", "c", "-", "-o", path, input=source)
+        return ctypes.CDLL(str(path))
 
 
 # bf16 -----------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """moe.combine_matmul as machine code: the same bytes as moe.combine and moe.grouped_matmul one behind the other, whoever
 combines the rows, and NumPy beside both."""
 
-import concurrent.futures
 import functools
 from typing import NamedTuple
 
@@ -108,19 +107,8 @@ on_cases = pytest.mark.parametrize(
     ids=[f"{m.name}-{'tiles' if p is FAST else 'generic'}-{f}{'' if f.packed else ', plain'}" for m, p, f in CASES])
 
 
-def ascending(run, tasks):
-    for task in tasks:
-        run(task)
-
-
-def descending(run, tasks):
-    """The first task is the last: all others have to combine for themselves."""
-    ascending(run, reversed(tasks))
-
-
-def at_once(run, tasks):
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        list(pool.map(run, tasks))
+# Orders of tasks. Where the first is the last, all others have to combine for themselves.
+ascending, descending, at_once = Host(iter), Host(reversed), Host()
 
 
 @functools.lru_cache(maxsize=None)
@@ -156,7 +144,7 @@ def arrays(form, given):
     return [rows, of.token_row, of.token_slot, weights, ids, local, addend, *stack, residual]
 
 
-def run(machine, passes, form, given, name, order, at_start=False):
+def run(machine, passes, form, given, name, host, at_start=False):
     """Both outputs."""
     code, forms = library(machine, passes)
     tokens, pairs = len(given[2]), machine.pairs and form.weights == "bf16"
@@ -165,7 +153,7 @@ def run(machine, passes, form, given, name, order, at_start=False):
     outs = [guarded(out, at_start) for out in outs]
     inputs = [guarded(array, at_start) for array in arrays(form, given)]
     stack_spoiler()()
-    invoke(code, f"{name}_{forms.index(form)}", *inputs, *outs, host=Host(order))
+    invoke(code, f"{name}_{forms.index(form)}", *inputs, *outs, host=host)
     return outs
 
 
@@ -190,8 +178,10 @@ def test_same_bytes(machine, passes, form, at_start):
     for tokens in (0, 1, 2, few, few + 1, 2 * BLOCK + 1):
         given = draw(form, tokens)
         separate = run(machine, passes, form, given, "separate", ascending, at_start)
-        for order in (ascending, descending, at_once):
-            fused = run(machine, passes, form, given, "fused", order, at_start)
+        # Rows that are said to be ready and are not, are found by chance.
+        often = 10 if passes is FAST and 0 < tokens <= few else 1
+        for host in (ascending, descending, *[at_once] * often):
+            fused = run(machine, passes, form, given, "fused", host, at_start)
             for one, other in zip(separate, fused):
                 assert one.tobytes() == other.tobytes()
         y, z = (from_bf16(out) if out.dtype == np.uint16 else out for out in fused)
