@@ -400,6 +400,8 @@ void Config::checkUnread() {
     if (reachable.count(name))
       for (const std::string &path : key.from)
         addPlaces(document, path, "", read);
+  for (const std::string &path : description.ignoredKeys)
+    addPlaces(document, path, "", read);
   checkUnread(document, "", read);
   // A misspelt definition, or one whose reader was replaced, says nothing.
   for (const std::string &name : description.own)
@@ -412,7 +414,6 @@ void Config::checkUnread() {
 void Config::checkUnread(const Json &object, const std::string &prefix,
                          const std::set<std::string> &read) {
   static const KnownKeys known = readKnownKeys();
-  const auto &ignored = description.ignoredKeys;
   for (const auto &[name, value] : object.items()) {
     std::string path = prefix + name;
     auto inside = read.lower_bound(path + ".");
@@ -421,8 +422,7 @@ void Config::checkUnread(const Json &object, const std::string &prefix,
       checkUnread(value, path + ".", read);
       continue;
     }
-    if (read.count(path) || isOff(value) || known.irrelevant.count(name) ||
-        std::find(ignored.begin(), ignored.end(), path) != ignored.end())
+    if (read.count(path) || isOff(value) || known.irrelevant.count(name))
       continue;
     bool suspicious =
         value.is_object() || !prefix.empty() || hasParts ||

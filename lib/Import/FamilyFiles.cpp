@@ -183,9 +183,26 @@ std::vector<std::string> moec::importer::builtinFamilies() {
   return names;
 }
 
+/// What a model of the type would need that no family file can say
+/// (outside.json); empty when that is not known.
+static std::string needOf(const Json &type) {
+  auto text = builtinFile("outside.json");
+  Json json = Json::parse(text ? *text : "{}", nullptr, false);
+  if (const Json *needs = field(json, "needs"))
+    for (const auto &[need, types] : needs->items())
+      if (std::find(types.begin(), types.end(), type) != types.end())
+        return need;
+  return "";
+}
+
 /// `what` is the place of the type in a configuration.
 static std::nullopt_t refuseType(const std::string &what, const Json &type,
                                  bool wrapped, Diagnostics &diagnostics) {
+  std::string need = needOf(type);
+  if (!need.empty())
+    return diagnostics.error(code::unknownModelType,
+                             "config.json: " + what + " " + toText(type) +
+                                 " is not supported: it needs " + need);
   std::string known;
   for (const Source &source : builtinSources())
     if (!wrapped || !source.isWrapper())

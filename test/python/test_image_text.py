@@ -98,9 +98,13 @@ def test_the_output_matrix_is_the_embedding_where_the_checkpoint_has_none(tmp_pa
     (lambda config: config.update(text_config=3), 1, "text_config must be an object, got 3"),
     (lambda config: config["text_config"].pop("model_type"), 1, "text_config.model_type is missing"),
     (lambda config: config["text_config"].update(model_type="gpt7"), 3, 'text_config.model_type "gpt7" is not supported'),
+    (lambda config: config["text_config"].update(model_type="kimi_linear"), 3,
+     'text_config.model_type "kimi_linear" is not supported: it needs a delta rule whose decay differs by channel'),
+    (lambda config: config.update(model_type="deepseek_v32"), 3,
+     'model_type "deepseek_v32" is not supported: it needs attention to positions that an indexer chooses'),
     (lambda config: config["text_config"].update(model_type="llama4"), 3, 'text_config.model_type "llama4" is not supported'),
     (lambda config: config.update(attention_kind="new"), 3, "attention_kind"),
-], ids=range(6))
+], ids=range(8))
 def test_bad_configurations(tmp_path, change, status, text):
     assert text in messages(checkpoint(tmp_path / "model", "llama4-b", change=change), status=status)
 
