@@ -261,11 +261,16 @@ mlir::Value ModuleBuilder::attend(mlir::Value q, mlir::Value state,
     summary->window = how.window;
     summary->chunk = how.chunk;
   }
-  mlir::Value where = places(), empty = emptyRows(how.heads * type.getValue());
+  mlir::Value where = places(), first;
+  if (where != frame().positions && (how.window || how.chunk)) {
+    first = firstPlaces(how.window, how.chunk);
+    how.window = how.chunk = 0;
+  }
+  mlir::Value empty = emptyRows(how.heads * type.getValue());
   auto attention = nn::AttentionOp::create(
       builder, loc(), TypeRange{empty.getType()}, q, where, frame().tokenSlots,
-      ValueRange{state}, /*first=*/mlir::Value(), sinks, ValueRange{empty},
-      how.heads, type.getHeads(), APFloat(how.scale), how.window, how.chunk,
+      ValueRange{state}, first, sinks, ValueRange{empty}, how.heads,
+      type.getHeads(), APFloat(how.scale), how.window, how.chunk,
       APFloat(how.softcap));
   return attention->getResult(0);
 }
@@ -285,9 +290,9 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
   auto sinks = a.maybeText("sinks");
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
-  if (recursions && (layer || window || chunk))
-    a.fail("has no window, no chunk and no keys of another layer in a layer of "
-           "a recursion, which skips positions");
+  if (recursions && layer)
+    a.fail("has no keys of another layer in a layer of a recursion, since that "
+           "one has keys for each recursion");
   if (!a.failed() && (window < 0 || chunk < 0 || !(softcap >= 0)))
     a.fail("needs a window, a chunk and a softcap that are not negative, got "
            "window " +

@@ -11,6 +11,8 @@
 
 #include "lib/Import/ModuleBuilder.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::importer;
@@ -25,6 +27,37 @@ std::pair<mlir::Value, mlir::Value> ModuleBuilder::sequences() {
   };
   mlir::Value offsets = argument(2), slots = argument(3);
   return layer.sequences = {offsets, slots};
+}
+
+mlir::Value ModuleBuilder::inputOf(Frame &caller, int64_t input) {
+  if (caller.kind != Frame::Kind::Recursion)
+    return caller.block->getArgument(input);
+  if (input == 0)
+    return caller.ids;
+  auto &[offsets, slots] = caller.sequences;
+  if (input == 3)
+    return slots;
+  // Those of the tokens that take part.
+  if (!offsets) {
+    mlir::Value size = tensor::DimOp::create(
+        builder, loc(), caller.block->getArguments().end()[-2], 0);
+    mlir::Value empty = tensor::EmptyOp::create(
+        builder, loc(), ArrayRef<int64_t>{ShapedType::kDynamic}, i32,
+        ValueRange{size});
+    offsets = nn::SeqRowsOp::create(builder, loc(), TypeRange{empty.getType()},
+                                    caller.tokenSlots, slots, empty)
+                  ->getResult(0);
+  }
+  return offsets;
+}
+
+/// A mixer goes over the tokens that take part as if there were no others,
+/// which only its own state can be of.
+void ModuleBuilder::needOwnState(CallArguments &a) {
+  if (recursions && recursions->sharesFirst)
+    a.fail("remembers what the last token left, and not what every token saw, "
+           "so that later recursions cannot read it as they read keys and "
+           "values of the first; give cache='own'");
 }
 
 mlir::Value ModuleBuilder::recurrentState(int64_t rows, int64_t columns) {
@@ -46,7 +79,7 @@ std::optional<Datum> ModuleBuilder::shortConv(Arguments arguments) {
   int64_t first = a.integer("first", 0);
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
-  refuseInRecursion(a, ", which skips positions");
+  needOwnState(a);
   if (!a.failed() && length < 2)
     a.fail("needs a length of at least 2, got " + std::to_string(length));
   if (!a.failed() && (first < 0 || x->width > channels - first))
@@ -83,10 +116,9 @@ std::optional<Datum> ModuleBuilder::shortConv(Arguments arguments) {
         "short convolution over " + std::to_string(length) + " positions";
   auto [offsets, slots] = sequences();
   mlir::Value empty = emptyRows(x->width);
-  auto conv =
-      nn::ShortConvOp::create(builder, loc(), TypeRange{empty.getType()}, *rows,
-                              *filter, frame().positions, offsets, slots, bias,
-                              recurrentState(length - 1, x->width), empty);
+  auto conv = nn::ShortConvOp::create(
+      builder, loc(), TypeRange{empty.getType()}, *rows, *filter, places(),
+      offsets, slots, bias, recurrentState(length - 1, x->width), empty);
   return leaf(conv->getResult(0));
 }
 
@@ -99,7 +131,7 @@ std::optional<Datum> ModuleBuilder::gatedDelta(Arguments arguments) {
   int64_t heads = a.integer("heads"), keyHeads = a.integer("key_heads");
   if (frame().kind != Frame::Kind::Layer)
     a.fail("belongs into a layer");
-  refuseInRecursion(a, ", which skips positions");
+  needOwnState(a);
   if (!a.failed() &&
       (heads < 1 || keyHeads < 1 || heads % keyHeads || q->width != k->width ||
        k->width < 1 || k->width % keyHeads || v->width < 1 ||
@@ -127,7 +159,7 @@ std::optional<Datum> ModuleBuilder::gatedDelta(Arguments arguments) {
       nn::GatedDeltaOp::columns(k->width / keyHeads, v->width / heads);
   auto delta = nn::GatedDeltaOp::create(
       builder, loc(), TypeRange{empty.getType()}, inputs[0], inputs[1],
-      inputs[2], inputs[3], inputs[4], frame().positions, offsets, slots,
+      inputs[2], inputs[3], inputs[4], places(), offsets, slots,
       recurrentState(heads, columns), empty, heads, keyHeads);
   return leaf(delta->getResult(0));
 }

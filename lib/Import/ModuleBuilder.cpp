@@ -254,7 +254,7 @@ mlir::Value ModuleBuilder::callLayer(const Layer &layer, int64_t index,
       operands.push_back(passed.at(argument.weight));
       break;
     case ArgumentKind::Sequences:
-      operands.push_back(entry.block->getArgument(argument.state));
+      operands.push_back(inputOf(entry, argument.state));
       break;
     case ArgumentKind::State:
       operands.push_back(
@@ -418,7 +418,8 @@ void ModuleBuilder::describe(ModuleOp module) {
   number("step_tokens", summary.maxStepTokens);
   SmallVector<int64_t> sparse, experts, perToken;
   for (const auto &[index, layer] : llvm::enumerate(summary.layers))
-    if (layer.experts) {
+    // Of layers that recur, a step tells no experts for every token.
+    if (layer.experts && layer.recursion.empty()) {
       sparse.push_back(index);
       experts.push_back(layer.experts);
       perToken.push_back(layer.expertsPerToken);

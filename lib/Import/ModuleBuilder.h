@@ -96,9 +96,11 @@ private:
     /// Where keys and values of the tokens are stored, where that is not at
     /// their positions; of a layer, once used.
     mlir::Value places;
-    /// Of a layer: the attentions so far.
+    /// Of a layer: the attentions so far, and whether it has a router.
     size_t attentions = 0;
-    std::pair<mlir::Value, mlir::Value> sequences; ///< Of a layer, once used.
+    bool routes = false;
+    /// Of a layer, and of a recursion whose layers use it: once used.
+    std::pair<mlir::Value, mlir::Value> sequences;
     std::map<std::string, mlir::Value> weights;
     /// Of a region: what its arguments behind the first stand for.
     llvm::SmallVector<mlir::Value> outer;
@@ -178,6 +180,7 @@ private:
                               int64_t number, const Datum &before,
                               Datum &chosen);
   mlir::Value placesOf(const Routing &routing, int64_t from);
+  mlir::Value firstPlaces(int64_t window, int64_t chunk);
   bool checkTensors();
   std::optional<std::string> withKeys(std::string pattern);
 
@@ -223,6 +226,9 @@ private:
   Datum numbersOf(mlir::Value integers);
   /// seq_offsets and slots of a layer.
   std::pair<mlir::Value, mlir::Value> sequences();
+  /// What a layer that is called in this body gets of an input of the entry.
+  mlir::Value inputOf(Frame &caller, int64_t input);
+  void needOwnState(CallArguments &arguments);
   mlir::Value recurrentState(int64_t rows, int64_t columns);
   mlir::Value joinParts(mlir::ValueRange parts, int64_t heads,
                         llvm::ArrayRef<int64_t> sizes,
@@ -292,9 +298,14 @@ private:
   std::optional<int64_t> currentLayer;
   /// The layers that run several times, while they are built.
   struct Recursions {
-    int64_t first, count;
-    bool sharesFirst;   ///< Keys and values of the first recursion serve all.
+    int64_t first = 0, count = 0;
+    bool sharesFirst =
+        false;          ///< Keys and values of the first recursion serve all.
     int64_t number = 0; ///< Of the one that is built.
+    /// How many tokens take part in front of every position: of each region,
+    /// and of the one that is built.
+    llvm::SmallVector<LayerArgument> placeStates;
+    LayerArgument placeState;
     bool readsFirst() const { return sharesFirst && number > 0; }
   };
   std::optional<Recursions> recursions;

@@ -131,8 +131,6 @@ std::optional<Datum> ModuleBuilder::embedding(Arguments arguments) {
   if (!isEntry && frame().kind != Frame::Kind::Layer)
     a.fail("belongs into the model or a layer, not into an expert");
   needAllRows(a);
-  if (by == "token")
-    refuseInRecursion(a, kOfSomeTokens);
   if (by != "token" && by != "position")
     a.fail("knows no '" + by + "' as 'by'; it knows token and position");
   if (by == "position" && summary.maxContext > vocabulary)

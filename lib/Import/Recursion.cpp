@@ -61,8 +61,10 @@ std::optional<Datum> ModuleBuilder::recurse(Arguments arguments) {
   auto rows = a.failed() ? std::nullopt : emit(x);
   if (!rows)
     return std::nullopt;
-  recursions = Recursions{static_cast<int64_t>(summary.layers.size()), count,
-                          cache == "first"};
+  recursions.emplace();
+  recursions->first = static_cast<int64_t>(summary.layers.size());
+  recursions->count = count;
+  recursions->sharesFirst = cache == "first";
   Datum chosen = Null();
   std::string words;
   for (int64_t done = 0; done < times;) {
@@ -100,9 +102,11 @@ std::optional<Datum> ModuleBuilder::recurse(Arguments arguments) {
 /// on.
 mlir::Value ModuleBuilder::placesOf(const Routing &routing, int64_t from) {
   Frame &entry = frame();
+  recursions->placeStates.resize(from + 1);
   auto type = nn::RecurrentType::get(&context, 1, summary.maxContext + 1,
                                      summary.maxSequences);
   summary.stateBytes += type.getPoolType().getNumElements() * 4;
+  recursions->placeStates[from] = {ArgumentKind::State, "", numStates, type};
   mlir::Value state = nn::StateOp::create(builder, loc(), type, numStates++);
   mlir::Value empty = tensor::EmptyOp::create(
       builder, loc(), ArrayRef<int64_t>{ShapedType::kDynamic}, i32,
@@ -114,31 +118,50 @@ mlir::Value ModuleBuilder::placesOf(const Routing &routing, int64_t from) {
       ->getResult(0);
 }
 
+/// From which place on a token sees those that are stored, so that a window is
+/// one of positions, whoever takes part.
+mlir::Value ModuleBuilder::firstPlaces(int64_t window, int64_t chunk) {
+  Frame &layer = frame();
+  mlir::Value empty = tensor::EmptyOp::create(
+      builder, loc(), ArrayRef<int64_t>{ShapedType::kDynamic}, i32,
+      ValueRange{layer.count});
+  mlir::Value counts = layerArgument(layer, recursions->placeState);
+  return nn::FirstPlacesOp::create(builder, loc(), TypeRange{empty.getType()},
+                                   layer.positions, layer.tokenSlots, counts,
+                                   empty, window, chunk)
+      ->getResult(0);
+}
+
 /// One op of `regions` recursions, of which the first is the given one.
 std::optional<mlir::Value> ModuleBuilder::recursion(mlir::Value x,
                                                     const Routing &routing,
                                                     int64_t number,
                                                     int64_t regions) {
   Frame &entry = frame();
-  SmallVector<mlir::Value> along{entry.positions, entry.tokenSlots};
+  SmallVector<mlir::Value> along{entry.positions, entry.tokenSlots, entry.ids};
+  // What delimits sequences, of which mixers want to know.
+  SmallVector<mlir::Value> params{entry.block->getArgument(2),
+                                  entry.block->getArgument(3)};
   for (int64_t r = 0; r < regions && !recursions->sharesFirst; ++r)
     along.push_back(placesOf(routing, r));
   // Keys and values that all recursions read are those of all tokens.
   bool allFirst = recursions->sharesFirst && number == 0;
   mlir::Value empty =
       emptyRows(cast<RankedTensorType>(x.getType()).getDimSize(1));
-  auto op =
-      moe::RecurseOp::create(builder, loc(), TypeRange{empty.getType()}, x,
-                             routing.ids, routing.weights, along, ValueRange(),
-                             ValueRange{empty}, allFirst, regions);
+  auto op = moe::RecurseOp::create(
+      builder, loc(), TypeRange{empty.getType()}, x, routing.ids,
+      routing.weights, along, params, ValueRange{empty}, allFirst, regions);
   for (int64_t r = 0; r < regions; ++r) {
     OpBuilder::InsertionGuard guard(builder);
     Block &block = op.getBodies()[r].emplaceBlock();
     block.addArgument(empty.getType(), loc());
-    for (mlir::Value vector : along)
-      block.addArgument(vector.getType(), loc());
-    mlir::Value places =
-        recursions->sharesFirst ? mlir::Value() : block.getArgument(3 + r);
+    for (mlir::Value value : llvm::concat<mlir::Value>(along, params))
+      block.addArgument(value.getType(), loc());
+    mlir::Value places;
+    if (!recursions->sharesFirst) {
+      places = block.getArgument(4 + r);
+      recursions->placeState = recursions->placeStates[r];
+    }
     auto made = runRecursion(&block, number + r, places);
     if (!made)
       return std::nullopt;
@@ -156,6 +179,8 @@ ModuleBuilder::runRecursion(Block *block, int64_t number, mlir::Value places) {
   body.block = block;
   body.positions = block->getArgument(1);
   body.tokenSlots = block->getArgument(2);
+  body.ids = block->getArgument(3);
+  body.sequences.second = block->getArguments().back();
   body.places = places;
   recursions->number = number;
   builder.setInsertionPointToEnd(block);

@@ -151,9 +151,7 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
   needAllRows(a);
   if (!inLayer && table)
     a.fail("has a table in layers only");
-  if (inLayer)
-    refuseInRecursion(a, ": experts there are not supported");
-  if (!a.failed() && inLayer && frame().summary->experts)
+  if (!a.failed() && inLayer && std::exchange(frame().routes, true))
     a.fail("is called a second time in one layer");
   if (!a.failed() && within && (within->k != 1 || within->experts != 1))
     a.fail("chooses within what a routing of one expert chose, got one of " +

@@ -69,7 +69,6 @@ void ModuleBuilder::needExactIds(CallArguments &a, int64_t vocabulary) {
 std::optional<Datum> ModuleBuilder::idsOfTokens(Arguments arguments) {
   CallArguments a("token_ids", {}, std::move(arguments), evaluator);
   needExactIds(a, summary.vocabulary);
-  refuseInRecursion(a, kOfSomeTokens);
   if (a.failed())
     return std::nullopt;
   return numbersOf(tokenIds());
@@ -79,7 +78,6 @@ std::optional<Datum> ModuleBuilder::tokenTable(Arguments arguments) {
   CallArguments a("token_table", {"name"}, std::move(arguments), evaluator);
   std::string name = a.text("name");
   needExactIds(a, summary.vocabulary);
-  refuseInRecursion(a, kOfSomeTokens);
   if (a.failed())
     return std::nullopt;
   auto table = weight(name, {summary.vocabulary}, i32, "router");

@@ -141,8 +141,15 @@ private:
 
   Value region(int64_t r, Value input, ValueRange along) {
     Block &body = op.getBodies()[r].front();
-    for (TapOp tap : llvm::make_early_inc_range(body.getOps<TapOp>()))
+    bool isOfAll = r == 0 && op.getAllFirst();
+    for (TapOp tap : llvm::make_early_inc_range(body.getOps<TapOp>())) {
+      if (isOfAll)
+        continue;
+      Explain("moe-dispatch-recursions", "tap")
+          .missed(tap, "tap '" + tap.getName() + "' dropped",
+                  "its rows are those of the tokens of one recursion");
       rewriter.eraseOp(tap);
+    }
     SmallVector<Value> values{input};
     llvm::append_range(values, along);
     llvm::append_range(values, op.getParams());

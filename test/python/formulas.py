@@ -42,14 +42,19 @@ def turn(x, dims, theta, positions=None):
                            x[..., dims:]], -1)
 
 
-def causal_attention(q, k, v, at=None, stored=None):
+def causal_attention(q, k, v, at=None, stored=None, window=None, chunk=None):
     """Of one sequence: q [T, heads, size], k and v [T, key-value heads, size]; the positions of the queries and
-    of the keys are 0, 1, ... unless given."""
+    of the keys are 0, 1, ... unless given. A query sees the last `window` positions, or those of its own chunk."""
     tokens, heads, size = q.shape
     at, stored = (np.arange(len(each)) if given is None else given for each, given in ((q, at), (k, stored)))
     k, v = (np.repeat(each, heads // each.shape[1], 1) for each in (k, v))
     scores = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(size)
-    scores[:, stored > at[:, None]] = -np.inf
+    seen = stored <= at[:, None]
+    if window:
+        seen &= stored > at[:, None] - window
+    if chunk:
+        seen &= stored // chunk == at[:, None] // chunk
+    scores[:, ~seen] = -np.inf
     return np.einsum("hqk,khd->qhd", softmax(scores), v).reshape(tokens, -1)
 
 

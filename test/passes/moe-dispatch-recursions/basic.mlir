@@ -1,4 +1,8 @@
 // RUN: moe-opt %s -moe-dispatch-recursions | FileCheck %s
+// RUN: moe-opt %s -moe-dispatch-recursions --remarks-filter='moe-dispatch-recursions' --remark-policy=all -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+
+// REMARK: [Missed] tap {{.*}}Function=depths{{.*}}Reason="its rows are those of the tokens of one recursion", Remark="tap 'h' dropped"
+// REMARK-NOT: tap 'all'
 
 // Tokens of depth 0 end behind the first region: their rows are taken out of what it made. The others
 // pass on, from where the first region left them. A tap in a region goes.
@@ -31,10 +35,11 @@ func.func @depths(%x: tensor<?x4xf32>, %ids: tensor<?x1xi32>, %w: tensor<?x1xf32
   return %y : tensor<?x4xf32>
 }
 
-// All tokens are computed, and those that are chosen are taken out.
+// All tokens are computed, and those that are chosen are taken out. A tap is of all tokens, and stays.
 
 // CHECK-LABEL: func.func @all_first
 // CHECK-SAME:    (%[[X:[^:]*]]: tensor<?x4xf32>, %[[IDS:[^:]*]]: tensor<?x1xi32>
+// CHECK:       moe.tap "all", %[[X]]
 // CHECK:       %[[PLAN:.*]]:5 = moe.plan ins(%[[IDS]] :
 // CHECK:       %[[OUT:.*]] = nn.gather_rows ins(%[[X]], %[[PLAN]]#2 :
 // CHECK-NOT:   nn.gather_rows
@@ -42,6 +47,7 @@ func.func @depths(%x: tensor<?x4xf32>, %ids: tensor<?x1xi32>, %w: tensor<?x1xf32
 func.func @all_first(%x: tensor<?x4xf32>, %ids: tensor<?x1xi32>, %w: tensor<?x1xf32>, %p: tensor<?xi32>, %e: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %y = moe.recurse {all_first} ins(%x, %ids, %w : tensor<?x4xf32>, tensor<?x1xi32>, tensor<?x1xf32>) along(%p : tensor<?xi32>) outs(%e : tensor<?x4xf32>) {
   ^bb0(%rows: tensor<?x4xf32>, %at: tensor<?xi32>):
+    moe.tap "all", %rows : tensor<?x4xf32>
     moe.yield %rows : tensor<?x4xf32>
   } -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
