@@ -118,6 +118,16 @@ PUBLISHED = [
         "text_config.moe_layers_enum": "1,2", "text_config.yarn_only_types": ["full_attention"], "text_config.zero_centered": True,
         "text_config.layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
         "text_config.num_nextn_predict_layers": 1}),
+    ("llama4-b", {"text_config.attn_temperature_tuning": 4, "text_config.for_llm_compressor": False, "text_config.no_rope_layers": [],
+                  "text_config.moe_layers": None, "text_config.layer_types": None, "text_config.tie_word_embeddings": None}),
+    ("qwen3_5_moe-a", {"attn_output_gate": True, "mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": False,
+                       "mamba_ssm_dtype": "float32", "mlp_only_layers": []}),
+    ("qwen3_vl_moe-a", {"text_config.norm_topk_prob": True, "text_config.decoder_sparse_step": 1, "text_config.rope_parameters": None,
+                        "text_config.rope_theta": 10000, "text_config.rope_scaling": {
+                            "mrope_interleaved": True, "mrope_section": [24, 20, 20], "rope_type": "default"}}),
+    ("glm4v_moe-a", {"text_config.use_qk_norm": False, "text_config.rope_parameters": None, "text_config.rope_theta": 10000,
+                     "text_config.partial_rotary_factor": 0.5, "text_config.num_nextn_predict_layers": 0,
+                     "text_config.rope_scaling": {"rope_type": "default", "mrope_section": [8, 12, 12]}}),
     ("longcat_flash-a", {"attention_method": "MLA", "router_bias": False}),
     ("minimax_m2-a", {"shared_moe_mode": "sigmoid", "shared_intermediate_size": 0, "mlp_intermediate_size": 8192, "use_mtp": True})]
 
