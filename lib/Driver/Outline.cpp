@@ -225,7 +225,9 @@ Outline driver::outline(ModuleOp module) {
     entry.walk([&](func::CallOp call) {
       auto callee = cast<func::FuncOp>(
           SymbolTable::lookupNearestSymbolFrom(call, call.getCalleeAttr()));
-      if (!call->hasAttr("layer"))
+      auto layer = call->getAttrOfType<IntegerAttr>("layer");
+      // A layer that recurs is drawn as it is the first time.
+      if (!layer || layer.getInt() < int64_t(result.structureOf.size()))
         return;
       auto [it, isNew] = structures.try_emplace(callee, structures.size());
       result.structureOf.push_back(it->second);

@@ -2,6 +2,7 @@
 NumPy in f64, where a layer gets the tokens that take part, with their positions, and no others."""
 
 import json
+import re
 import subprocess
 
 import moec
@@ -227,10 +228,16 @@ def test_experts_get_rows_of_those_that_take_part(checkpoint):
     assert "moe.gate" in rows and "moe.plan" in rows and "moe.combine" in rows
 
 
-def test_inspect(checkpoint):
-    folder, _, _ = checkpoint("all")
-    done = subprocess.run([str(BUILD / "bin" / "moec"), "inspect", str(folder), *SPEC], capture_output=True, text=True, check=True)
-    assert "3 recursions, by sigmoid" in done.stdout and "softmax, top-2, renormalised" in done.stdout, done.stdout
+@pytest.mark.parametrize("variant", ["all", "experts-first"])
+def test_inspect(checkpoint, tmp_path, variant):
+    """In words and as a page, on which a layer that recurs is drawn once, whatever it is the next time."""
+    folder, _, _ = checkpoint(variant)
+    done = subprocess.run([str(BUILD / "bin" / "moec"), "inspect", str(folder), *SPEC, "--html", str(tmp_path / "page.html")],
+                          capture_output=True, text=True, check=True)
+    assert "3 recursions, by s" in done.stdout and "softmax, top-2, renormalised" in done.stdout, done.stdout
+    page = (tmp_path / "page.html").read_text()
+    headings = re.findall(r"Layers (\S+)</h2>", page)
+    assert sorted(headings) == (["0", "1", "2", "3"] if variant == "all" else ["0", "1–3"]), headings
 
 
 def test_refusals(checkpoint, tmp_path):

@@ -276,6 +276,7 @@ SHAPES = [
     Shape(heads=5, kv_heads=1, key=29, value=23, element="bf16", prefix=True),
     Shape(heads=1, kv_heads=1, key=2, value=1, window=20, prefix=True),
     Shape(heads=6, kv_heads=2, key=48, value=33, chunk=50, sinks=True, prefix=True),
+    Shape(heads=4, kv_heads=1, key=40, value=32, prefix=True, first=True),
     Shape(heads=64, kv_heads=1, key=576, value=512, element="bf16", prefix=True),
 ]
 
