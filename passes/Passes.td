@@ -159,8 +159,8 @@ def DispatchRecursionsPass : Pass<"moe-dispatch-recursions", "::mlir::ModuleOp">
   let description = [{
     Does: replaces `moe.recurse` by a `moe.plan` for each region, `nn.gather_rows` of the tokens that pass through it, the region on these rows, and
     a `moe.combine` of the tokens that end there.
-    Requires: taps exported. Those inside of a region go, with a remark, since they have rows of some tokens only; those of a first region that
-    computes all tokens stay.
+    Requires: taps exported. One inside of a region gets rows for all tokens, which are 0, or -1 of integers, for those that do not pass through; of
+    several with one name, the first stays.
     Leaves: no `moe.recurse`; numbers of rows that are read from a plan, and are at most the tokens of the step.
     Rejects: nothing.
     No invalid input: every `moe.recurse` that verifies can be dispatched.

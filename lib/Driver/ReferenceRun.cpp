@@ -77,11 +77,20 @@ static std::optional<Recorded> evaluate(ModuleOp module,
     // The tap of the ids stands behind what chose them. Attributes live as long
     // as the context.
     if (llvm::StringRef(name).ends_with(".experts") && choice)
-      recorded.margins[name] = [choice = std::exchange(choice, nullptr),
-                                context](int64_t token,
-                                         const std::vector<int32_t> &ids) {
-        return Margin{choice->gap(token, ids), choice->largestLogit(token)};
-      };
+      recorded.margins[name] =
+          [choice = std::exchange(choice, nullptr), context,
+           tokens = evaluator.tappedTokens()](int64_t token,
+                                              const std::vector<int32_t> &ids) {
+            // In a recursion, the choice is of the tokens that pass through.
+            int64_t row = token;
+            if (tokens) {
+              auto at = std::lower_bound(tokens->begin(), tokens->end(), token);
+              if (at == tokens->end() || *at != token)
+                return Margin{std::numeric_limits<double>::infinity(), 0};
+              row = at - tokens->begin();
+            }
+            return Margin{choice->gap(row, ids), choice->largestLogit(row)};
+          };
   };
   evaluator.onTap(keep);
   evaluator.onRoute([&](moe::RoutingAttr routing, const Floats &logits,

@@ -268,6 +268,9 @@ mlir::Value ModuleBuilder::callLayer(const Layer &layer, int64_t index,
     }
   auto call = func::CallOp::create(builder, loc(), layer.func, operands);
   call->setAttr("layer", builder.getI64IntegerAttr(index));
+  // A layer that recurs has taps in each recursion.
+  if (entry.kind == Frame::Kind::Recursion)
+    call->setAttr("recursion", builder.getI64IntegerAttr(recursions->number));
   for (auto [name, value] :
        llvm::zip_equal(layer.passed, call.getResults().drop_front()))
     passed[name] = value;

@@ -453,7 +453,10 @@ static LogicalResult evaluate(TapOp op, Interpreter<Real> &interpreter,
   size_t at = name.find(placeholder);
   if (at != std::string::npos && frame.layer)
     name.replace(at, placeholder.size(), std::to_string(*frame.layer));
-  interpreter.tap(name, *frame.tensor(op.getValue()));
+  if (at != std::string::npos && frame.recursion)
+    name = "recursions." + std::to_string(*frame.recursion) + "." + name;
+  interpreter.tappedTokens = frame.tokens;
+  interpreter.tap(name, ofAllTokens(*frame.tensor(op.getValue()), frame));
   return success();
 }
 

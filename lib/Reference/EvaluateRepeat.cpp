@@ -24,7 +24,7 @@ reference::runRows(Operation *op, Block &body, Tensor<Real> rows,
                    Interpreter<Real> &interpreter, const Frame<Real> &outer) {
   int64_t count = rows.rows();
   Frame<Real> frame;
-  frame.layer = outer.layer;
+  frame.placeIn(outer);
   frame.set(body.getArgument(0), std::move(rows));
   for (auto [argument, param] :
        llvm::zip_equal(body.getArguments().drop_front(), params))
@@ -90,6 +90,27 @@ static Tensor<Real> rowsOf(const Tensor<Real> &from,
 }
 
 template <typename Real>
+Tensor<Real> reference::ofAllTokens(const Tensor<Real> &rows,
+                                    const Frame<Real> &frame) {
+  if (!frame.tokens)
+    return rows;
+  Shape shape = rows.shape;
+  shape[0] = frame.allTokens;
+  bool isReal = rows.ints.empty();
+  Tensor<Real> all =
+      isReal ? realTensor<Real>(shape) : intTensor<Real>(shape, -1);
+  int64_t width = all.width();
+  for (size_t i = 0; i < frame.tokens->size(); ++i) {
+    int64_t to = (*frame.tokens)[i] * width, from = i * width;
+    if (isReal)
+      std::copy_n(rows.reals.begin() + from, width, all.reals.begin() + to);
+    else
+      std::copy_n(rows.ints.begin() + from, width, all.ints.begin() + to);
+  }
+  return all;
+}
+
+template <typename Real>
 static LogicalResult evaluate(RecurseOp op, Interpreter<Real> &interpreter,
                               Frame<Real> &frame) {
   TensorRef<Real> ids = frame.tensor(op.getIds());
@@ -111,8 +132,18 @@ static LogicalResult evaluate(RecurseOp op, Interpreter<Real> &interpreter,
           rowsOf(*frame.tensor(vector), tokens)));
     for (Value param : op.getParams())
       params.push_back(frame.values.at(param));
+    Frame<Real> place;
+    place.placeIn(frame);
+    std::vector<int64_t> ofStep(tokens);
+    if (frame.tokens)
+      for (int64_t &t : ofStep)
+        t = (*frame.tokens)[t];
+    else
+      place.allTokens = ids->rows();
+    place.tokens =
+        std::make_shared<const std::vector<int64_t>>(std::move(ofStep));
     auto made = runRows(op, op.getBodies()[r].front(), rowsOf(h, tokens),
-                        std::move(params), interpreter, frame);
+                        std::move(params), interpreter, place);
     if (failed(made))
       return failure();
     for (size_t i = 0; i < tokens.size(); ++i)
@@ -135,6 +166,8 @@ LogicalResult reference::evaluateRepeat(Operation *op,
 }
 
 #define INSTANTIATE(Real)                                                      \
+  template Tensor<Real> reference::ofAllTokens(const Tensor<Real> &,           \
+                                               const Frame<Real> &);           \
   template FailureOr<TensorRef<Real>> reference::runRows(                      \
       Operation *, Block &, Tensor<Real>, std::vector<ValueOf<Real>>,          \
       Interpreter<Real> &, const Frame<Real> &);                               \

@@ -154,9 +154,11 @@ LogicalResult Interpreter<Real>::call(func::CallOp op, Frame<Real> &frame) {
     return op->emitOpError("callee '")
            << op.getCallee() << "' has no body of one block";
   Frame<Real> inner;
-  inner.layer = frame.layer;
+  inner.placeIn(frame);
   if (auto layer = op->getAttrOfType<IntegerAttr>("layer"))
     inner.layer = layer.getInt();
+  if (auto recursion = op->getAttrOfType<IntegerAttr>("recursion"))
+    inner.recursion = recursion.getInt();
   for (auto [argument, operand] :
        llvm::zip_equal(callee.getArguments(), op.getOperands()))
     inner.values[argument] = frame.values.at(operand);
@@ -237,6 +239,12 @@ template <typename Real> void Evaluator<Real>::onRoute(Routed routed) {
 
 template <typename Real> void Evaluator<Real>::onTap(Tap tap) {
   interpreter->tap = std::move(tap);
+}
+
+template <typename Real>
+std::shared_ptr<const std::vector<int64_t>>
+Evaluator<Real>::tappedTokens() const {
+  return interpreter->tappedTokens;
 }
 
 template <typename Real>

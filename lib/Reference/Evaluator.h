@@ -29,7 +29,9 @@ template <typename Real> class Interpreter;
 /// from one evaluation to the next.
 template <typename Real> class Evaluator {
 public:
-  /// Called with the name of a tap, in which {layer} is already replaced.
+  /// Called with the name of a tap, in which {layer} is already replaced, and
+  /// with rows of all tokens: those that pass a recursion by have zeros there,
+  /// or -1.
   using Tap = std::function<void(const std::string &, const Tensor<Real> &)>;
 
   /// The module and the weights must outlive the evaluator.
@@ -37,6 +39,9 @@ public:
   ~Evaluator();
 
   void onTap(Tap tap);
+  /// While a tap is called: the tokens that have rows where it is, ascending,
+  /// which it gives to all tokens; null where all have.
+  std::shared_ptr<const std::vector<int64_t>> tappedTokens() const;
 
   /// Called with what experts are chosen of, before the choice.
   using Routed = std::function<void(moe::RoutingAttr, const Tensor<Real> &,

@@ -43,8 +43,18 @@ using ValueOf = std::variant<TensorRef<Real>, WeightRef, BankRef,
 /// The values of one function call, or of one run of a region.
 template <typename Real> struct Frame {
   llvm::DenseMap<mlir::Value, ValueOf<Real>> values;
-  std::optional<int64_t> layer;
+  std::optional<int64_t> layer, recursion;
+  /// In a recursion: of how many tokens the rows are, and which ones.
+  int64_t allTokens = 0;
+  std::shared_ptr<const std::vector<int64_t>> tokens;
 
+  /// What a call, or the region of an op in this frame, knows of its place.
+  void placeIn(const Frame &outer) {
+    layer = outer.layer;
+    recursion = outer.recursion;
+    allTokens = outer.allTokens;
+    tokens = outer.tokens;
+  }
   void set(mlir::Value value, Tensor<Real> tensor) {
     values[value] = std::make_shared<const Tensor<Real>>(std::move(tensor));
   }
@@ -84,6 +94,8 @@ public:
   WeightSource &weights;
   typename Evaluator<Real>::Tap tap;
   typename Evaluator<Real>::Routed routed;
+  /// Of the tap that is called, where it is in a recursion.
+  std::shared_ptr<const std::vector<int64_t>> tappedTokens;
   std::map<int64_t, KeyValues<Real>> states;
   std::map<int64_t, Recurrent<Real>> recurrent;
 
@@ -108,6 +120,11 @@ mlir::FailureOr<TensorRef<Real>>
 runRows(mlir::Operation *op, mlir::Block &body, Tensor<Real> rows,
         std::vector<ValueOf<Real>> params, Interpreter<Real> &interpreter,
         const Frame<Real> &outer);
+
+/// Rows of the tokens of a recursion as rows of all tokens: of the others
+/// zeros, or -1.
+template <typename Real>
+Tensor<Real> ofAllTokens(const Tensor<Real> &rows, const Frame<Real> &frame);
 
 template <typename Real>
 mlir::LogicalResult evaluateMoe(mlir::Operation *op,

@@ -11,6 +11,9 @@
 // kernels take what their operands say. The number is bounded by the tokens of
 // the step, which is what the arena is planned for.
 //
+// A tap inside of a region becomes one of all tokens, of which those that do
+// not pass through have zeros, or -1 where it is of integers.
+//
 // Steps, for each region: (1) plan; (2) gather the rows, from x or from what
 // the region before made, and the members of the vectors beside them; (3) the
 // region; (4) the rows of tokens that end here are weighed and added to x by a
@@ -30,6 +33,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace moec {
 #define GEN_PASS_DEF_DISPATCHRECURSIONSPASS
@@ -56,9 +60,10 @@ struct Chosen {
 /// One `moe.recurse` while it is taken apart.
 class Recursion {
 public:
-  Recursion(IRRewriter &rewriter, RecurseOp op)
+  /// `tapNames` are those of the taps so far.
+  Recursion(IRRewriter &rewriter, RecurseOp op, StringSet<> &tapNames)
       : rewriter(rewriter), op(op), loc(op.getLoc()),
-        regions(op.getBodies().size()) {}
+        regions(op.getBodies().size()), tapNames(tapNames) {}
 
   void run() {
     rewriter.setInsertionPoint(op);
@@ -83,12 +88,12 @@ private:
       through = choose(r, /*open=*/!isLast);
     Value before = rows;
     if (takesAll)
-      rows = region(r, op.getX(), op.getAlong());
+      rows = region(r, op.getX(), op.getAlong(), through);
     else
       rows = region(
           r,
           gather(before ? before : op.getX(), sources(through), through.count),
-          membersOf(op.getAlong(), through));
+          membersOf(op.getAlong(), through), through);
     reached = through;
     if (isLast && !takesAll)
       return combine(rows, through, y);
@@ -139,21 +144,82 @@ private:
     return members;
   }
 
-  Value region(int64_t r, Value input, ValueRange along) {
+  /// The region on the rows of the tokens that are `chosen`; no plan: of all.
+  Value region(int64_t r, Value input, ValueRange along, Chosen &chosen) {
     Block &body = op.getBodies()[r].front();
-    bool isOfAll = r == 0 && op.getAllFirst();
     for (TapOp tap : llvm::make_early_inc_range(body.getOps<TapOp>())) {
-      if (isOfAll)
+      if (tapNames.insert(tap.getName()).second)
         continue;
       Explain("moe-dispatch-recursions", "tap")
           .missed(tap, "tap '" + tap.getName() + "' dropped",
-                  "its rows are those of the tokens of one recursion");
+                  "another one has its name");
       rewriter.eraseOp(tap);
     }
     SmallVector<Value> values{input};
     llvm::append_range(values, along);
     llvm::append_range(values, op.getParams());
-    return cloneBody(rewriter, loc, body, values);
+    Operation *before = op->getPrevNode();
+    Value made = cloneBody(rewriter, loc, body, values);
+    if (!chosen.plan)
+      return made;
+    for (auto it = before ? std::next(before->getIterator())
+                          : op->getBlock()->begin();
+         &*it != op; ++it)
+      if (auto tap = dyn_cast<TapOp>(*it)) {
+        OpBuilder::InsertionGuard guard(rewriter);
+        rewriter.setInsertionPoint(tap);
+        tap.getValueMutable().assign(ofAll(tap.getValue(), chosen));
+      }
+    return made;
+  }
+
+  /// Rows of some tokens as rows of all, which are 0 for the others; integers
+  /// are -1 there.
+  Value ofAll(Value rows, Chosen &chosen) {
+    auto type = cast<RankedTensorType>(rows.getType());
+    bool isIntegers = type.getElementType().isInteger();
+    Type f32 = rewriter.getF32Type();
+    auto one = [&]() -> Value {
+      return arith::ConstantOp::create(rewriter, loc,
+                                       rewriter.getF32FloatAttr(1));
+    };
+    // Ids are exact in f32, and 0 is left for those that are none.
+    if (isIntegers)
+      rows = each(rows, chosen.count, f32, [&](Value id) -> Value {
+        Value number = arith::SIToFPOp::create(rewriter, loc, f32, id);
+        return arith::AddFOp::create(rewriter, loc, number, one());
+      });
+    SmallVector<int64_t> shape(type.getShape());
+    shape[0] = cast<RankedTensorType>(op.getX().getType()).getDimSize(0);
+    Value out = empty(shape, all, f32);
+    out =
+        CombineOp::create(rewriter, loc, out.getType(), rows, chosen.tokenRow(),
+                          chosen.tokenSlot(), op.getWeights(), /*ids=*/Value(),
+                          /*locals=*/ValueRange(), /*addends=*/ValueRange(),
+                          out, /*ranges=*/ArrayRef<int64_t>(),
+                          /*unweighted=*/true)
+            ->getResult(0);
+    if (!isIntegers)
+      return out;
+    return each(out, all, type.getElementType(), [&](Value number) -> Value {
+      Value id = arith::SubFOp::create(rewriter, loc, number, one());
+      return arith::FPToSIOp::create(rewriter, loc, type.getElementType(), id);
+    });
+  }
+
+  /// A computation of each element.
+  Value each(Value rows, Value count, Type element,
+             function_ref<Value(Value)> compute) {
+    Value out = empty(cast<RankedTensorType>(rows.getType()).getShape(), count,
+                      element);
+    SmallVector<AffineMap> maps(2, rewriter.getMultiDimIdentityMap(2));
+    SmallVector<utils::IteratorType> loops(2, utils::IteratorType::parallel);
+    return linalg::GenericOp::create(
+               rewriter, loc, out.getType(), rows, out, maps, loops,
+               [&](OpBuilder &, Location, ValueRange elements) {
+                 linalg::YieldOp::create(rewriter, loc, compute(elements[0]));
+               })
+        .getResult(0);
   }
 
   Value combine(Value made, Chosen &chosen, Value y) {
@@ -178,6 +244,7 @@ private:
   RecurseOp op;
   Location loc;
   int64_t regions;
+  StringSet<> &tapNames;
   /// The tokens of the step.
   Value all;
   /// What the region before made; null in front of the first one.
@@ -193,8 +260,13 @@ struct DispatchRecursions
     SmallVector<RecurseOp> ops;
     getOperation().walk([&](RecurseOp op) { ops.push_back(op); });
     IRRewriter rewriter(&getContext());
+    StringSet<> tapNames;
+    getOperation().walk([&](TapOp tap) {
+      if (!tap->getParentOfType<RecurseOp>())
+        tapNames.insert(tap.getName());
+    });
     for (RecurseOp op : ops)
-      Recursion(rewriter, op).run();
+      Recursion(rewriter, op, tapNames).run();
   }
 };
 } // namespace

@@ -20,7 +20,8 @@ using namespace moec;
 
 static constexpr llvm::StringLiteral kLayer = "{layer}";
 
-/// A tap's name at a call: with the number of the layer in its place.
+/// A tap's name at a call: with the number of the layer in its place, behind
+/// that of the recursion.
 static FailureOr<std::string> nameAt(func::CallOp call, moe::TapOp tap) {
   StringRef name = tap.getName();
   size_t at = name.find(kLayer);
@@ -30,7 +31,10 @@ static FailureOr<std::string> nameAt(func::CallOp call, moe::TapOp tap) {
   if (!layer)
     return call.emitError("calls a function with the tap '")
            << name << "' but has no attribute layer";
-  return (name.take_front(at) + Twine(layer.getInt()) +
+  std::string recursion;
+  if (auto number = call->getAttrOfType<IntegerAttr>("recursion"))
+    recursion = "recursions." + std::to_string(number.getInt()) + ".";
+  return (recursion + name.take_front(at) + Twine(layer.getInt()) +
           name.drop_front(at + kLayer.size()))
       .str();
 }

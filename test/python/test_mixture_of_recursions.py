@@ -271,13 +271,15 @@ def test_rows_that_are_computed(checkpoints, model):
 
 @pytest.mark.parametrize("variant, dtype", [("expert-own", "f32"), ("threshold-first", "f32"), ("token-own", "bf16")])
 def test_verify(compiled, checkpoints, model, variant, dtype):
-    """The reference runs recursions too; what is inside of one is compared where it has rows of all tokens."""
+    """The reference runs recursions too, and what is inside of each is compared."""
     model(variant)
     artifact = compiled(checkpoints / variant, "--dtype", dtype, "--taps")
     done = subprocess.run([str(BUILD / "bin" / "moec"), "verify", str(checkpoints / variant), str(artifact)],
                           capture_output=True, text=True)
     assert done.returncode == 0 and "logits " in done.stdout, done.stdout + done.stderr
-    assert "layers.0.out" in done.stdout and ("layers.1.out" in done.stdout) == variant.endswith("first")
+    assert "layers.0.out" in done.stdout and "\nlayers.1.out" not in done.stdout
+    for r in range(TIMES):
+        assert f"recursions.{r}.layers.1.out" in done.stdout, done.stdout
 
 
 def test_inspect(checkpoints, model):

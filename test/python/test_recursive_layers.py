@@ -71,6 +71,7 @@ class Oracle(plain.Oracle):
     def __init__(self, config, tensors, by_place=False):
         super().__init__(config, tensors)
         self.kinds, self.sparse, self.by_place = config["layer_types"], config["sparse_layers"], by_place
+        self.made = []  # Of layers that recur: the positions, and what the layer made.
 
     def project(self, x, name):
         return x @ self.t[name + ".weight"].T
@@ -121,7 +122,10 @@ class Oracle(plain.Oracle):
             y, cache = self.attention(p, kind, h, at, cache)
         x = x + y
         h = rms(x, self.t[p + "post_attention_layernorm.weight"], eps)
-        return x + (self.experts if self.sparse[n] else self.network)(h, p + "mlp."), cache
+        x = x + (self.experts if self.sparse[n] else self.network)(h, p + "mlp.")
+        if n in range(1, 1 + SHARED):
+            self.made.append((at, x))
+        return x, cache
 
 
 @pytest.fixture(scope="session")
@@ -161,6 +165,15 @@ def test_equals_the_formulas(model, variant, lowering):
     actual, expected = session.step([(0, IDS)], rows="all"), oracle.logits(IDS)
     assert relative_error(actual, expected) <= 2e-5
     assert 2 < len(oracle.chosen[-1]) < len(oracle.chosen[0]) <= len(IDS)
+    # Taps in a recursion have rows of all tokens, those that pass it by nothing in them.
+    for i, (at, made) in enumerate(oracle.made):
+        prefix, others = f"recursions.{i // SHARED}.layers.{i % SHARED + 1}.", np.setdiff1d(np.arange(len(IDS)), at)
+        out = session.tap(prefix + "out")
+        assert relative_error(out[at], made) <= 2e-5 and not out[others].any()
+        if oracle.sparse[i % SHARED + 1]:
+            ids = session.tap(prefix + "experts")
+            assert (ids[at] >= 0).all() and (ids[others] == -1).all()
+    assert len(oracle.made) == SHARED * len(oracle.chosen)
     if variant in ("windows", "windows-token", "all"):
         # A window of those that take part is another model.
         assert relative_error(actual, Oracle(chosen, tensors, by_place=True).logits(IDS)) > 1e-3
@@ -205,6 +218,7 @@ def test_verify(compiled, checkpoint, variant):
     done = subprocess.run([str(BUILD / "bin" / "moec"), "verify", str(folder), str(artifact), *SPEC],
                           capture_output=True, text=True)
     assert done.returncode == 0 and "logits " in done.stdout, done.stdout + done.stderr
+    assert "recursions.2.layers.2.out" in done.stdout, done.stdout
 
 
 def test_bf16(compiled, checkpoint):
