@@ -25,6 +25,7 @@ VARIANTS = {
     "experts": (LIKELY, (FULL, FULL), "SS"),
     "experts-first": (TOKEN | {"shares": True}, (FULL, FULL), "SS"),
     "experts-largest": (EXPERT, (FULL, SLIDING), "SS"),
+    "experts-table": (LIKELY, (FULL, FULL), "SS"),
     "mixers": (LIKELY, (CONV, DELTA), ""),
     "mixers-token": (TOKEN, (DELTA, CONV), "S-"),
     "mixers-largest": (EXPERT, (CONV, DELTA), ""),
@@ -40,7 +41,8 @@ def config(variant):
     return plain.config(**mor) | {
         "model_type": "recursive_layers", "layer_types": [first, *kinds, last], "sliding_window": WINDOW,
         "attention_chunk_size": CHUNK, "sparse_layers": [False, *(each == "S" for each in sparse), True],
-        "num_experts": EXPERTS, "num_experts_per_tok": 2, "moe_intermediate_size": WIDTH}
+        "num_experts": EXPERTS, "num_experts_per_tok": 2, "moe_intermediate_size": WIDTH,
+        "experts_by_table": variant == "experts-table"}
 
 
 def random_tensors(config):
@@ -62,6 +64,8 @@ def random_tensors(config):
                        (("gate", (WIDTH, HIDDEN)), ("up", (WIDTH, HIDDEN)), ("down", (HIDDEN, WIDTH)))}
         tensors |= {p + name: (rng.standard_normal(shape) * shape[-1] ** -0.5).astype(np.float32)
                     for name, shape in shapes.items()}
+    if config["experts_by_table"]:
+        tensors["model.experts_of_token"] = rng.integers(0, 3, SIZES["vocab_size"]).astype(np.int32)
     return tensors
 
 
@@ -104,9 +108,14 @@ class Oracle(plain.Oracle):
     def network(self, h, p):
         return self.project(silu(self.project(h, p + "gate_proj")) * self.project(h, p + "up_proj"), p + "down_proj")
 
-    def experts(self, h, p):
+    def numbers(self, at):
+        table = self.t.get("model.experts_of_token", np.full(SIZES["vocab_size"], 2))
+        return table[IDS[at]].astype(int)
+
+    def experts(self, h, p, at):
         scores, y = softmax(self.project(h, p + "gate")), np.zeros_like(h)
-        for i, chosen in enumerate(top(scores, 2)):
+        for i, (chosen, number) in enumerate(zip(top(scores, 2), self.numbers(at))):
+            chosen = chosen[:number]
             for e in chosen:
                 y[i] += scores[i, e] / scores[i, chosen].sum() * self.network(h[i], f"{p}experts.{e}.")
         return y
@@ -122,7 +131,7 @@ class Oracle(plain.Oracle):
             y, cache = self.attention(p, kind, h, at, cache)
         x = x + y
         h = rms(x, self.t[p + "post_attention_layernorm.weight"], eps)
-        x = x + (self.experts if self.sparse[n] else self.network)(h, p + "mlp.")
+        x = x + (self.experts(h, p + "mlp.", at) if self.sparse[n] else self.network(h, p + "mlp."))
         if n in range(1, 1 + SHARED):
             self.made.append((at, x))
         return x, cache
@@ -172,7 +181,8 @@ def test_equals_the_formulas(model, variant, lowering):
         assert relative_error(out[at], made) <= 2e-5 and not out[others].any()
         if oracle.sparse[i % SHARED + 1]:
             ids = session.tap(prefix + "experts")
-            assert (ids[at] >= 0).all() and (ids[others] == -1).all()
+            np.testing.assert_array_equal((ids[at] >= 0).sum(1), oracle.numbers(at))
+            assert (ids[others] == -1).all()
     assert len(oracle.made) == SHARED * len(oracle.chosen)
     if variant in ("windows", "windows-token", "all"):
         # A window of those that take part is another model.
