@@ -106,6 +106,7 @@ class FuseGate : public moec::impl::FuseGatePassBase<FuseGate> {
     Block *block = route->getBlock();
     BackwardSliceOptions options;
     options.inclusive = true;
+    options.omitUsesFromAbove = false; // Bodies capture constants.
     options.filter = [&](Operation *op) {
       return op->getBlock() == block && !op->isBeforeInBlock(router.last);
     };

@@ -168,3 +168,32 @@ func.func @eligible_by_logits(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %e: tens
       outs(%i, %v : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   return %ids : tensor<?x2xi32>
 }
+
+// The constants that a body captures come along.
+
+// REMARK: [Passed] gate {{.*}}Function=late_classes
+// CHECK-LABEL: func.func @late_classes
+// CHECK:       %[[CLASS:.*]] = linalg.generic
+// CHECK:       %[[VECTOR:.*]] = tensor.collapse_shape %[[CLASS]]
+// CHECK:       moe.gate {{.*}}class_id(%[[VECTOR]]
+func.func @late_classes(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %ids: tensor<?x1xi32>, %o: tensor<?x1xi32>, %e: tensor<?x8xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>) -> tensor<?x2xi32> {
+  %zero = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %l = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>)
+      outs(%f : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %limit = arith.constant 40 : i32
+  %one = arith.constant 1 : i32
+  %none = arith.constant 0 : i32
+  %class = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%ids : tensor<?x1xi32>) outs(%o : tensor<?x1xi32>) {
+  ^bb0(%a: i32, %out: i32):
+    %is = arith.cmpi sge, %a, %limit : i32
+    %c = arith.select %is, %one, %none : i32
+    linalg.yield %c : i32
+  } -> tensor<?x1xi32>
+  %classes = tensor.collapse_shape %class [[0, 1]] : tensor<?x1xi32> into tensor<?xi32>
+  %chosen, %weights = moe.route {routing = #moe.routing<k = 2>, class_mask = array<i1: true, true, true, true, false, false, false, false, false, false, false, false, true, true, true, true>}
+      ins(%l : tensor<?x8xf32>) class_id(%classes : tensor<?xi32>)
+      outs(%i, %v : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %chosen : tensor<?x2xi32>
+}
