@@ -18,11 +18,17 @@ using namespace moec::importer;
 /// The document with the entries of an object in it put beside the object's
 /// own, which they go before but for some.
 static Json withoutNesting(Json document, const Family &family) {
-  auto nested = document.find(family.nested);
-  if (nested == document.end() || !nested->is_object())
+  const Json *nested = at(document, family.nested);
+  if (!nested || !nested->is_object())
     return document;
-  Json inner = std::move(*nested);
-  document.erase(nested);
+  Json inner = *nested;
+  // What is around it stays, for the family to know.
+  Json *around = &document;
+  std::string_view path = family.nested;
+  for (size_t dot; (dot = path.find('.')) != path.npos;
+       path.remove_prefix(dot + 1))
+    around = &(*around)[std::string(path.substr(0, dot))];
+  around->erase(std::string(path));
   // What kind of model it is, the document says.
   inner.erase("model_type");
   for (const std::string &name : family.outerKeys)
@@ -117,23 +123,6 @@ moec::importer::convert(const Json &json, const std::vector<KeyType> &types) {
     if (fits(json, type) && toValue(json, value))
       return type == KeyType::Float ? Datum(value.number()) : value;
   return std::nullopt;
-}
-
-/// The value at a path with dots, or null (the pointer) where there is none.
-static const Json *at(const Json &root, std::string_view path) {
-  const Json *value = &root;
-  while (true) {
-    if (!value->is_object())
-      return nullptr;
-    size_t dot = path.find('.');
-    auto it = value->find(std::string(path.substr(0, dot)));
-    if (it == value->end())
-      return nullptr;
-    value = &*it;
-    if (dot == std::string_view::npos)
-      return value;
-    path.remove_prefix(dot + 1);
-  }
 }
 
 /// Whether a place has parts in braces.

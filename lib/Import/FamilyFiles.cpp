@@ -280,7 +280,7 @@ static std::optional<Family> wrap(const Source &wrapper, const Json &config,
                                  "the configuration, got " +
                                  toText(name));
   auto place = name.get<std::string>();
-  const Json *inner = field(config, place);
+  const Json *inner = at(config, place);
   if (!inner || !inner->is_object())
     return diagnostics.error(
         inner ? code::illTypedKey : code::missingKey,

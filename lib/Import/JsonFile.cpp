@@ -67,6 +67,22 @@ std::optional<Json> moec::importer::readJsonObject(const std::string &path,
   return parseJsonObject(text, path, diagnostics);
 }
 
+const Json *moec::importer::at(const Json &root, std::string_view path) {
+  const Json *value = &root;
+  while (true) {
+    if (!value->is_object())
+      return nullptr;
+    size_t dot = path.find('.');
+    auto it = value->find(std::string(path.substr(0, dot)));
+    if (it == value->end())
+      return nullptr;
+    value = &*it;
+    if (dot == std::string_view::npos)
+      return value;
+    path.remove_prefix(dot + 1);
+  }
+}
+
 std::string moec::importer::toText(const Json &json) {
   constexpr size_t limit = 80;
   std::string text =

@@ -30,6 +30,9 @@ std::optional<Json> parseJsonObject(std::string_view text,
 std::optional<Json> readJsonObject(const std::string &path,
                                    Diagnostics &diagnostics);
 
+/// The value at a path with dots, or null where there is none.
+const Json *at(const Json &root, std::string_view path);
+
 /// The value as JSON, printable and shortened, for messages.
 std::string toText(const Json &json);
 

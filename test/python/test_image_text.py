@@ -50,6 +50,29 @@ def test_every_spelling_of_names(compiled, tmp_path):
         assert np.array_equal(expected, logits(compiled(renamed, "--dtype", "f32", "--fallback")))
 
 
+def test_a_language_model_two_objects_deep(compiled, tmp_path):
+    """The thinker alone, and as it is published inside of Qwen3-Omni."""
+    expected = logits(compiled(FIXTURES / "qwen3_omni_moe-a", "--dtype", "f32", "--fallback"))
+
+    def omni(config):
+        thinker = dict(config)
+        config.clear()
+        config.update(model_type="qwen3_omni_moe", thinker_config=thinker, talker_config={"hidden_size": 8}, enable_audio_output=True)
+
+    def talks(all):
+        return {**all, "talker.model.norm.weight": np.ones(8, np.float32)}
+    inside = checkpoint(tmp_path / "omni", "qwen3_omni_moe-a", lambda key: key if key.startswith("talker") else f"thinker.{key}", omni, talks)
+    text = messages(inside)
+    assert "talker (1 tensor, 32 bytes), thinker.audio_tower (" in text and "thinker.visual (" in text
+    assert np.array_equal(expected, logits(compiled(inside, "--dtype", "f32", "--fallback")))
+
+    def shallow(config):
+        omni(config)
+        config["thinker_config"].pop("text_config")
+    shallow = checkpoint(tmp_path / "shallow", "qwen3_omni_moe-a", change=shallow)
+    assert "thinker_config.text_config is missing" in messages(shallow, status=1)
+
+
 def turned(all):
     return {key: np.ascontiguousarray(np.swapaxes(value, 1, 2)) if ".mlp.experts." in key else value
             for key, value in all.items()}
