@@ -37,9 +37,10 @@ std::pair<CombineOp, GateOp> moec::splitCombined(OpBuilder &builder,
   builder.setInsertionPoint(op);
   auto combine = combineOf(builder, op.getLoc(), op.getCombined());
   auto gate = GateOp::create(builder, op.getLoc(), TypeRange(), op.getOuts()[0],
-                             op.getMatrix(), op.getLogitBias(), op.getInputs(),
+                             op.getMatrix(), op.getExtras(), op.getInputs(),
                              op.getOuts().drop_front(), op.getRouting());
   gate.setCountRowsAttr(op.getCountRowsAttr());
+  gate.getEpilogue().takeBody(op.getEpilogue());
   return {combine, gate};
 }
 

@@ -41,14 +41,24 @@ static bool isRowForm(AffineMap map, RankedTensorType type, int64_t columns) {
          type.getDimSize(1) == 1;
 }
 
-/// Whether an input is [R] or [1].
-static bool isVectorForm(AffineMap map, RankedTensorType type) {
-  MLIRContext *context = map.getContext();
-  if (map == AffineMap::get(2, 0, getAffineDimExpr(0, context)))
-    return true;
-  return map == AffineMap::get(2, 0, getAffineConstantExpr(0, context)) &&
+/// Whether an input is [1].
+static bool isOne(AffineMap map, RankedTensorType type) {
+  return map ==
+             AffineMap::get(2, 0, getAffineConstantExpr(0, map.getContext())) &&
          type.getDimSize(0) == 1;
 }
+
+/// Whether an input is [R].
+static bool isRowVector(AffineMap map) {
+  return map == AffineMap::get(2, 0, getAffineDimExpr(0, map.getContext()));
+}
+
+namespace {
+/// What inputs may be besides [R, N], [R, 1] and [N].
+struct Besides {
+  bool one, rowVector;
+};
+} // namespace
 
 static StringRef whyNotScalar(Operation &op, Block *body) {
   if (isa<linalg::YieldOp, arith::ConstantOp>(op))
@@ -62,7 +72,7 @@ static StringRef whyNotScalar(Operation &op, Block *body) {
   return "";
 }
 
-static StringRef whyNotForm(linalg::GenericOp op, bool allowsVectors) {
+static StringRef whyNotForm(linalg::GenericOp op, Besides besides) {
   if (!op.hasPureTensorSemantics())
     return "it is not on tensors";
   if (op->getNumResults() != 1 || op.getNumLoops() != 2 ||
@@ -78,8 +88,10 @@ static StringRef whyNotForm(linalg::GenericOp op, bool allowsVectors) {
     auto type = dyn_cast<RankedTensorType>(input->get().getType());
     AffineMap map = op.getMatchingIndexingMap(input);
     if (!type || !(isRowForm(map, type, result.getDimSize(1)) ||
-                   (allowsVectors && isVectorForm(map, type))))
-      return "an input is not [R, N], [R, 1] or [N]";
+                   (besides.one && isOne(map, type)) ||
+                   (besides.rowVector && isRowVector(map))))
+      return besides.one ? "an input is not [R, N], [R, 1], [N] or [1]"
+                         : "an input is not [R, N], [R, 1] or [N]";
   }
   for (Operation &inner : *op.getBody()) {
     StringRef why = whyNotScalar(inner, op.getBody());
@@ -93,11 +105,15 @@ static StringRef whyNotForm(linalg::GenericOp op, bool allowsVectors) {
 }
 
 StringRef moec::whyNotElementwise(linalg::GenericOp op) {
-  return whyNotForm(op, /*allowsVectors=*/false);
+  return whyNotForm(op, {/*one=*/false, /*rowVector=*/false});
+}
+
+StringRef moec::whyNotEpilogue(linalg::GenericOp op) {
+  return whyNotForm(op, {/*one=*/true, /*rowVector=*/false});
 }
 
 StringRef moec::whyNotImported(linalg::GenericOp op) {
-  return whyNotForm(op, /*allowsVectors=*/true);
+  return whyNotForm(op, {/*one=*/true, /*rowVector=*/true});
 }
 
 bool moec::readsWhole(linalg::GenericOp op, unsigned i) {

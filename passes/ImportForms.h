@@ -35,8 +35,12 @@ inline mlir::Value productWeight(mlir::linalg::MatmulOp op) {
 /// empty if it is.
 llvm::StringRef whyNotElementwise(mlir::linalg::GenericOp op);
 
-/// The same for what an import may hold: inputs may also be [R], one number for
-/// each row, and [1], one for all, which nothing is fused with.
+/// The same for the epilogue of a product: inputs may also be [1], one number
+/// for all.
+llvm::StringRef whyNotEpilogue(mlir::linalg::GenericOp op);
+
+/// The same for what an import may hold: inputs may also be [1], and [R], one
+/// number for each row, which nothing is fused with.
 llvm::StringRef whyNotImported(mlir::linalg::GenericOp op);
 
 /// Whether input `i` of an elementwise computation is read at [r, n].

@@ -90,9 +90,11 @@ def UnrollIterationsPass : Pass<"moe-unroll-iterations", "::mlir::ModuleOp"> {
 def FuseGatePass : Pass<"moe-fuse-gate", "::mlir::ModuleOp"> {
   let summary = "fuse the router's product with the choice of experts";
   let description = [{
-    Does: replaces a `linalg.matmul` with an f32 weight [E, H], an addition of a bias [E] behind it, and the `moe.route` that reads the logits
-    by `moe.gate`. Other readers of the logits, such as taps, read the gate's logits.
-    Requires: logits made in the block of the `moe.route`; a selection bias that exists before them.
+    Does: replaces a `linalg.matmul` with an f32 weight [E, H], the elementwise ops between it and the logits, which become the epilogue, and the
+    `moe.route` that reads the logits by `moe.gate`. Other readers of the logits, such as taps, read the gate's logits. Of several products, the
+    longest is fused, and the others' rows are extras.
+    Requires: logits made in the block of the `moe.route`; nobody else who reads what the epilogue computes on the way; a selection bias that
+    exists before them.
     Leaves: `moe.gate` where the logits were made; a `moe.route` whose logits come from elsewhere stays, with a remark that says why.
     Rejects: nothing.
     No invalid input: a router of another form is left alone.

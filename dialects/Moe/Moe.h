@@ -53,7 +53,7 @@ struct ProductParts {
   mlir::Value offsets, gather;
   mlir::ValueRange extras, groupExtras;
   mlir::Value out;
-  mlir::Region *epilogue;
+  mlir::Region *epilogue; ///< Without a block where the sums are the result.
   bool sideBySide = false;
 
   /// Whether the banks have a matrix for each group.
@@ -114,13 +114,15 @@ mlir::LogicalResult verifyOuts(mlir::Operation *op, mlir::OperandRange outs,
 /// there are any, the weights of shared experts and the counts.
 size_t numGateOuts(moe::RoutingAttr routing, std::optional<int64_t> countRows);
 
+/// Checks the extras and the epilogue of a product.
+mlir::LogicalResult verifyEpilogue(mlir::Operation *op,
+                                   const moe::ProductParts &parts);
+
 /// Checks the operands and outputs of a router that is fused.
-mlir::LogicalResult verifyGate(mlir::Operation *op, mlir::Value x,
-                               mlir::Value weight, mlir::Value logitBias,
-                               moe::RoutingAttr routing,
-                               const moe::RoutingInputs &inputs,
-                               mlir::ValueRange outs,
-                               std::optional<int64_t> countRows);
+mlir::LogicalResult
+verifyGate(mlir::Operation *op, const moe::ProductParts &product,
+           moe::RoutingAttr routing, const moe::RoutingInputs &inputs,
+           mlir::ValueRange outs, std::optional<int64_t> countRows);
 
 /// Checks the operands of a combine.
 mlir::LogicalResult verifyCombine(mlir::Operation *op,

@@ -166,6 +166,17 @@ ProductParts CombineMatmulOp::getProduct() {
           getExtras(),  ValueRange(), getOuts()[1], &getEpilogue()};
 }
 
+ProductParts GateOp::getProduct() {
+  return {getX(),      getODSOperands(1), {},           {},
+          getExtras(), ValueRange(),      getOuts()[2], &getEpilogue()};
+}
+
+ProductParts CombineGateOp::getProduct() {
+  Operation::operand_range operands = getODSOperands(7);
+  return {getOuts()[0], operands,     {},           {},
+          getExtras(),  ValueRange(), getOuts()[3], &getEpilogue()};
+}
+
 bool ProductParts::isPacked() const {
   return matrixType(banks.front().getType(), isGrouped()).getRank() > 2;
 }

@@ -59,8 +59,9 @@ defvar Moe_RoutingFormat = [{
     (`token_id` `(` $token_id^ `:` type($token_id) `)`)?
     (`expert_scale` `(` $expert_scale^ `:` type($expert_scale) `)`)?
     (`sequence` `(` $sequence^ `:` type($sequence) `)`)?
-    `outs` `(` $outs `:` type($outs) `)` (`->` type($results)^)?
+    `outs` `(` $outs `:` type($outs) `)`
 }];
+defvar Moe_ResultsFormat = "(`->` type($results)^)?";
 
 def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
   let summary = "choose and weigh experts from router logits";
@@ -93,7 +94,7 @@ def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
     ```
   }];
   let arguments = !con((ins Moe_Shaped:$logits), Moe_RoutingInputs, Moe_RoutingOuts);
-  let assemblyFormat = !strconcat("attr-dict `ins` `(` $logits `:` type($logits) `)`", Moe_RoutingFormat);
+  let assemblyFormat = !strconcat("attr-dict `ins` `(` $logits `:` type($logits) `)`", Moe_RoutingFormat, Moe_ResultsFormat);
   let builders = [OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::Value":$logits,
       "const ::moec::moe::RoutingInputs &":$inputs, "::mlir::ValueRange":$outs, "::moec::moe::RoutingAttr":$routing)>];
   let extraClassDeclaration = baseDeclaration # [{
@@ -106,26 +107,42 @@ def Moe_RouteOp : Moe_ComputeOp<"route", [AttrSizedOperandSegments]> {
   }];
 }
 
-def Moe_GateOp : Moe_ComputeOp<"gate", [AttrSizedOperandSegments]> {
+def Moe_GateOp : Moe_ComputeOp<"gate", [
+    AttrSizedOperandSegments, IsolatedFromAbove,
+    SingleBlockImplicitTerminator<"::moec::moe::YieldOp">]> {
   let summary = "router product and choice of experts, fused";
   let description = [{
-    `moe.route` of the logits `x * weight^T (+ logit_bias)`, in one kernel. The logits are an output too: a later check of
+    `moe.route` of the logits `epilogue(x * weight^T, extras...)`, in one kernel. The logits are an output too: a later check of
     routing margins wants them, and they are small.
 
-    ins: `x` [T, H], `weight` [E, H] or packed, optional `logit_bias` f32 [E], and what `moe.route` has besides logits; outs: `ids` i32
+    ins: `x` [T, H], `weight` [E, H] or packed, and what `moe.route` has besides logits; outs: `ids` i32
     [T, k], `weights` f32 [T, k], `logits` f32 [T, E], and the weights of shared experts, f32 [T, n], where there are any.
+    The region, which may be missing, and `extras` are those of `moe.grouped_matmul`: a bias, a factor or a softcap of the logits, a sum with other
+    rows.
+
+    ```mlir
+    %ids, %weights, %logits = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %weight : tensor<?x4xf32>, tensor<8x4xf32>)
+        extras(%bias : tensor<8xf32>) outs(%i, %w, %l : ...) {
+    ^bb0(%sum: f32, %b: f32):
+      %logit = arith.addf %sum, %b : f32
+      moe.yield %logit : f32
+    } -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+    ```
   }];
-  let arguments = !con((ins Moe_Shaped:$x, Moe_Shaped:$weight, Optional<Moe_Shaped>:$logit_bias),
+  let arguments = !con((ins Moe_Shaped:$x, Moe_Shaped:$weight, Variadic<Moe_Shaped>:$extras),
                        Moe_RoutingInputs, Moe_RoutingOuts);
+  let regions = (region AnyRegion:$epilogue);
   let assemblyFormat = !strconcat([{
     attr-dict `ins` `(` $x `,` $weight `:` type($x) `,` type($weight) `)`
-    (`logit_bias` `(` $logit_bias^ `:` type($logit_bias) `)`)?
-  }], Moe_RoutingFormat);
+    (`extras` `(` $extras^ `:` type($extras) `)`)?
+  }], Moe_RoutingFormat, "($epilogue^)?", Moe_ResultsFormat);
+  /// Without an epilogue.
   let builders = [OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::Value":$x, "::mlir::Value":$weight,
-      "::mlir::Value":$logitBias, "const ::moec::moe::RoutingInputs &":$inputs, "::mlir::ValueRange":$outs,
+      "::mlir::ValueRange":$extras, "const ::moec::moe::RoutingInputs &":$inputs, "::mlir::ValueRange":$outs,
       "::moec::moe::RoutingAttr":$routing)>];
   let extraClassDeclaration = baseDeclaration # [{
     ::moec::moe::RoutingInputs getInputs();
+    ::moec::moe::ProductParts getProduct();
     /// Among which it chooses: those that have a logit, but for shared ones.
     int64_t numExperts();
     /// The outputs that not every choice has; null where absent.
@@ -318,7 +335,7 @@ def Moe_GroupedMatmulOp : Moe_ComputeOp<"grouped_matmul", [
     `bank_b[e]`, and gives part e of the output [R, E * N]. There are then neither offsets nor extras.
 
     ins: `x` [R, K]. banks: [N, K] tensors, banks of these, or their packed forms (see `moe.pack`).
-    `extras` are further inputs of the epilogue, by shape: [R, N] one value each, [R, 1] one for a row, [N] one for a column.
+    `extras` are further inputs of the epilogue, by shape: [R, N] one value each, [R, 1] one for a row, [N] one for a column, [1] one for all.
     `group_extras` are banks of vectors [N], of which a row's group gives one value for a column (the biases of experts).
     The region's arguments are scalars: f32 for each bank, then one of the element type of each extra and group extra; it yields
     the output's element. Its ops are elementwise ones of arith and math, and become vector code.
@@ -394,7 +411,8 @@ def Moe_CombineMatmulOp : Moe_ComputeOp<"combine_matmul", [
 }
 
 def Moe_YieldOp : Moe_Op<"yield", [Pure, ReturnLike, Terminator,
-    ParentOneOf<["ExpertsOp", "SharedOp", "IterateOp", "RecurseOp", "GroupedMatmulOp", "CombineMatmulOp"]>]> {
+    ParentOneOf<["ExpertsOp", "SharedOp", "IterateOp", "RecurseOp", "GateOp", "CombineGateOp", "GroupedMatmulOp",
+                  "CombineMatmulOp"]>]> {
   let summary = "what a region of this dialect returns";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";

@@ -83,29 +83,34 @@ def Moe_RecurseOp : Moe_ComputeOp<"recurse", [
   }];
 }
 
-def Moe_CombineGateOp : Moe_ComputeOp<"combine_gate", [AttrSizedOperandSegments]> {
+def Moe_CombineGateOp : Moe_ComputeOp<"combine_gate", [
+    AttrSizedOperandSegments, IsolatedFromAbove,
+    SingleBlockImplicitTerminator<"::moec::moe::YieldOp">]> {
   let summary = "a combine, and the gate that reads its rows, fused";
   let description = [{
     `moe.combine` into y, and `moe.gate` of y with `matrix`, in one kernel: a row is multiplied by the router's matrix where it was made.
     Both mean what they mean alone, to the bit.
 
-    ins: those of `moe.combine`; `matrix` [E, H] or packed, optional `logit_bias` f32 [E], and what `moe.route` has besides logits; outs: `y` [T, H],
+    ins: those of `moe.combine`; `matrix` [E, H] or packed, `extras`, the region, and what `moe.route` has besides logits, of `moe.gate`; outs: `y` [T, H],
     then those of `moe.gate`.
   }];
   let arguments = !con(
       (ins Moe_Shaped:$rows, Moe_Shaped:$token_row, Moe_Shaped:$token_slot, Moe_Shaped:$row_weights,
            Optional<Moe_Shaped>:$row_ids, Variadic<Moe_Shaped>:$locals, Variadic<Moe_Shaped>:$addends,
-           Moe_Shaped:$matrix, Optional<Moe_Shaped>:$logit_bias),
+           Moe_Shaped:$matrix, Variadic<Moe_Shaped>:$extras),
       Moe_RoutingInputs, Moe_RoutingOuts,
       (ins DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$ranges, UnitAttr:$unweighted));
+  let regions = (region AnyRegion:$epilogue);
   let assemblyFormat = !strconcat([{
     attr-dict `ins` `(` $rows `,` $token_row `,` $token_slot `,` $row_weights `,` $matrix `:` type($rows) `,`
     type($token_row) `,` type($token_slot) `,` type($row_weights) `,` type($matrix) `)`
     (`ids` `(` $row_ids^ `:` type($row_ids) `)`)? (`locals` `(` $locals^ `:` type($locals) `)`)?
-    (`addends` `(` $addends^ `:` type($addends) `)`)? (`logit_bias` `(` $logit_bias^ `:` type($logit_bias) `)`)?
-  }], Moe_RoutingFormat);
+    (`addends` `(` $addends^ `:` type($addends) `)`)? (`extras` `(` $extras^ `:` type($extras) `)`)?
+  }], Moe_RoutingFormat, "($epilogue^)?", Moe_ResultsFormat);
   let extraClassDeclaration = baseDeclaration # [{
     ::moec::moe::CombineParts getCombined();
+    /// Of what is combined.
+    ::moec::moe::ProductParts getProduct();
     ::moec::moe::RoutingInputs getInputs();
     /// The outputs that not every choice has; null where absent.
     ::mlir::Value getShared();

@@ -210,10 +210,10 @@ void RouteOp::build(OpBuilder &builder, OperationState &state,
 }
 
 void GateOp::build(OpBuilder &builder, OperationState &state, TypeRange results,
-                   Value x, Value weight, Value logitBias,
+                   Value x, Value weight, ValueRange extras,
                    const RoutingInputs &in, ValueRange outs,
                    RoutingAttr routing) {
-  build(builder, state, results, x, weight, logitBias, in.bias, in.eligible,
+  build(builder, state, results, x, weight, extras, in.bias, in.eligible,
         in.classId, in.tokenK, in.table, in.tokenId, in.expertScale,
         in.sequence, outs, routing, in.classMask, in.alias,
         /*count_rows=*/IntegerAttr());
@@ -394,24 +394,22 @@ size_t moec::numGateOuts(RoutingAttr routing,
   return 3 + numFurther(routing, countRows);
 }
 
-LogicalResult moec::verifyGate(Operation *op, Value x, Value weight,
-                               Value logitBias, RoutingAttr routing,
-                               const RoutingInputs &inputs, ValueRange outs,
+LogicalResult moec::verifyGate(Operation *op, const ProductParts &product,
+                               RoutingAttr routing, const RoutingInputs &inputs,
+                               ValueRange outs,
                                std::optional<int64_t> countRows) {
   Type f32 = Float32Type::get(op->getContext());
-  if (failed(verifyShape(op, x, "x", {kAny, kAny})) ||
-      failed(verifyShape(op, outs[2], "logits", {kAny, kAny}, f32)))
+  if (failed(verifyShape(op, product.x, "x", {kAny, kAny})) ||
+      failed(verifyShape(op, product.out, "logits", {kAny, kAny}, f32)))
     return failure();
-  int64_t scored = dim(outs[2], 1);
+  Value weight = product.banks.front();
   auto type = cast<ShapedType>(weight.getType());
-  if (failed(verifyMatrix(op, "weight", weight, type.getShape(), scored,
-                          dim(x, 1))))
+  if (failed(verifyMatrix(op, "weight", weight, type.getShape(), product.n(),
+                          product.k())) ||
+      failed(verifyEpilogue(op, product)))
     return failure();
-  if (logitBias &&
-      failed(verifyShape(op, logitBias, "logit_bias", {scored}, f32)))
-    return failure();
-  return verifyRouting(op, routing, inputs, outs[2], outs, outs.drop_front(3),
-                       countRows);
+  return verifyRouting(op, routing, inputs, product.out, outs,
+                       outs.drop_front(3), countRows);
 }
 
 LogicalResult GateOp::verify() {
@@ -419,6 +417,6 @@ LogicalResult GateOp::verify() {
       failed(verifyOuts(*this, getOuts(),
                         numGateOuts(getRouting(), getCountRows()))))
     return failure();
-  return verifyGate(*this, getX(), getWeight(), getLogitBias(), getRouting(),
-                    getInputs(), getOuts(), getCountRows());
+  return verifyGate(*this, getProduct(), getRouting(), getInputs(), getOuts(),
+                    getCountRows());
 }

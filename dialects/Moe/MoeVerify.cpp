@@ -227,9 +227,8 @@ LogicalResult CombineGateOp::verify() {
                         1 + numGateOuts(getRouting(), getCountRows()))) ||
       failed(verifyCombine(*this, getCombined())))
     return failure();
-  return verifyGate(*this, getOuts()[0], getMatrix(), getLogitBias(),
-                    getRouting(), getInputs(), getOuts().drop_front(),
-                    getCountRows());
+  return verifyGate(*this, getProduct(), getRouting(), getInputs(),
+                    getOuts().drop_front(), getCountRows());
 }
 
 /// Checks the arguments and the result of a region that stands for a
@@ -384,32 +383,20 @@ static LogicalResult verifySideBySide(Operation *op,
   return success();
 }
 
-/// Checks the banks, the rows, the extras and the epilogue of a product.
-static LogicalResult verifyProduct(Operation *op, const ProductParts &parts) {
+LogicalResult moec::verifyEpilogue(Operation *op, const ProductParts &parts) {
+  if (parts.epilogue->empty())
+    return parts.extras.empty() ? success()
+                                : op->emitOpError("extras need an epilogue");
   size_t banks = parts.banks.size();
-  if (banks < 1 || banks > 2)
-    return op->emitOpError("expects one or two banks, got ") << banks;
-  if (banks == 2 && parts.banks[0].getType() != parts.banks[1].getType())
-    return op->emitOpError("banks must have the same type");
-  if (isa<BankType>(parts.banks[0].getType()) && !parts.isGrouped())
-    return op->emitOpError("a bank of experts needs offsets");
-  if (failed(verifyShape(op, parts.x, "x", {kAny, kAny})) ||
-      failed(verifyShape(op, parts.out, "output", {kAny, kAny})))
-    return failure();
-  if (parts.sideBySide && failed(verifySideBySide(op, parts)))
-    return failure();
-  for (Value bank : parts.banks)
-    if (failed(verifyMatrix(op, "bank", bank,
-                            groupShape(bank, parts.isGrouped()), parts.n(),
-                            parts.k())))
-      return failure();
   for (Value extra : parts.extras) {
     auto type = cast<ShapedType>(extra.getType());
+    bool one = type.getRank() == 1 && type.getDimSize(0) == 1;
     bool column = type.getRank() == 1 && type.getDimSize(0) == parts.n();
     bool row = type.getRank() == 2 && type.getDimSize(1) == 1;
     bool full = type.getRank() == 2 && type.getDimSize(1) == parts.n();
-    if (!column && !row && !full)
-      return op->emitOpError("an extra must be [R, N], [R, 1] or [N] with N = ")
+    if (!one && !column && !row && !full)
+      return op->emitOpError("an extra must be [R, N], [R, 1], [N] or [1] "
+                             "with N = ")
              << parts.n() << ", got " << type;
   }
   Block &body = parts.epilogue->front();
@@ -454,6 +441,27 @@ static LogicalResult verifyProduct(Operation *op, const ProductParts &parts) {
   return success();
 }
 
+/// Checks the banks, the rows, the extras and the epilogue of a product.
+static LogicalResult verifyProduct(Operation *op, const ProductParts &parts) {
+  size_t banks = parts.banks.size();
+  if (banks < 1 || banks > 2)
+    return op->emitOpError("expects one or two banks, got ") << banks;
+  if (banks == 2 && parts.banks[0].getType() != parts.banks[1].getType())
+    return op->emitOpError("banks must have the same type");
+  if (isa<BankType>(parts.banks[0].getType()) && !parts.isGrouped())
+    return op->emitOpError("a bank of experts needs offsets");
+  if (failed(verifyShape(op, parts.x, "x", {kAny, kAny})) ||
+      failed(verifyShape(op, parts.out, "output", {kAny, kAny})))
+    return failure();
+  if (parts.sideBySide && failed(verifySideBySide(op, parts)))
+    return failure();
+  for (Value bank : parts.banks)
+    if (failed(verifyMatrix(op, "bank", bank,
+                            groupShape(bank, parts.isGrouped()), parts.n(),
+                            parts.k())))
+      return failure();
+  return verifyEpilogue(op, parts);
+}
 LogicalResult GroupedMatmulOp::verify() {
   if (failed(verifyDps(*this)) || failed(verifyOuts(*this, getOuts(), 1)))
     return failure();

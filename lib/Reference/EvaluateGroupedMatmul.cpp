@@ -88,9 +88,10 @@ template <typename Real> LogicalResult GroupedMatmul<Real>::readRows() {
 
 template <typename Real> LogicalResult GroupedMatmul<Real>::checkExtras() {
   for (const TensorRef<Real> &extra : extras) {
+    bool isOne = extra->shape == Shape{1};
     bool isColumn = extra->shape == Shape{n()};
     bool isRow = extra->shape == Shape{out.rows(), 1};
-    if (!isColumn && !isRow && extra->shape != out.shape)
+    if (!isOne && !isColumn && !isRow && extra->shape != out.shape)
       return op->emitOpError("extra ")
              << toString(extra->shape) << " does not fit the output "
              << toString(out.shape);
@@ -170,11 +171,14 @@ LogicalResult GroupedMatmul<Real>::runGroup(int64_t group, int64_t begin,
     for (const TensorRef<Real> &extra : extras)
       arguments.push_back(extraLanes(*extra, r));
     llvm::append_range(arguments, ofGroup);
-    auto yielded = evaluateLanes<Real>(parts.epilogue->front(),
-                                       std::move(arguments), Captured<Real>());
-    if (failed(yielded))
-      return failure();
-    const std::vector<Real> &lanes = yielded->front().reals;
+    if (!parts.epilogue->empty()) {
+      auto yielded = evaluateLanes<Real>(
+          parts.epilogue->front(), std::move(arguments), Captured<Real>());
+      if (failed(yielded))
+        return failure();
+      arguments = std::move(*yielded);
+    }
+    const std::vector<Real> &lanes = arguments.front().reals;
     for (int64_t c = 0; c < n(); ++c)
       out.row(r)[firstColumn(group) + c] = lanes[lanes.size() == 1 ? 0 : c];
   }
@@ -226,23 +230,16 @@ LogicalResult GroupedMatmul<Real>::run(unsigned result) {
 } // namespace
 
 template <typename Real>
-LogicalResult reference::evaluateGroupedMatmul(Operation *op,
-                                               Interpreter<Real> &interpreter,
-                                               Frame<Real> &frame) {
-  if (auto fused = dyn_cast<CombineMatmulOp>(op))
-    return GroupedMatmul<Real>(op, fused.getProduct(),
-                               frame.tensor(op->getResult(0)), interpreter,
-                               frame)
-        .run(1);
-  auto product = cast<GroupedMatmulOp>(op);
-  return GroupedMatmul<Real>(op, product.getProduct(),
-                             frame.tensor(product.getX()), interpreter, frame)
-      .run(0);
+LogicalResult
+reference::evaluateProduct(Operation *op, const ProductParts &parts,
+                           TensorRef<Real> x, unsigned result,
+                           Interpreter<Real> &interpreter, Frame<Real> &frame) {
+  return GroupedMatmul<Real>(op, parts, x, interpreter, frame).run(result);
 }
 
-template LogicalResult reference::evaluateGroupedMatmul(Operation *,
-                                                        Interpreter<float> &,
-                                                        Frame<float> &);
-template LogicalResult reference::evaluateGroupedMatmul(Operation *,
-                                                        Interpreter<double> &,
-                                                        Frame<double> &);
+template LogicalResult
+reference::evaluateProduct(Operation *, const ProductParts &, TensorRef<float>,
+                           unsigned, Interpreter<float> &, Frame<float> &);
+template LogicalResult
+reference::evaluateProduct(Operation *, const ProductParts &, TensorRef<double>,
+                           unsigned, Interpreter<double> &, Frame<double> &);

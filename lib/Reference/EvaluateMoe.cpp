@@ -81,34 +81,23 @@ static LogicalResult evaluate(RouteOp op, Interpreter<Real> &interpreter,
   return routeInto(op, *frame.tensor(op.getLogits()), interpreter, frame);
 }
 
-/// Multiplies x by the router's matrix and routes; sets the results of a gate,
-/// which begin at `first`.
+/// Makes the logits of a gate and routes; the results of the gate begin at
+/// `first`.
 template <typename OpTy, typename Real>
-static LogicalResult gateInto(OpTy op, const Tensor<Real> &x, Value matrix,
+static LogicalResult gateInto(OpTy op, TensorRef<Real> x,
                               Interpreter<Real> &interpreter,
                               Frame<Real> &frame, unsigned first) {
-  Value out = op.getOuts()[first + 2];
-  int64_t experts = frame.tensor(out)->shape[1];
-  auto weight = frame.matrix(op, matrix, experts, x.width());
-  if (failed(weight))
+  if (failed(evaluateProduct(op, op.getProduct(), x, first + 2, interpreter,
+                             frame)))
     return failure();
-  Tensor<Real> logits = realTensor<Real>({x.rows(), experts});
-  product(x, countUp(x.rows()), *weight, logits.reals.data());
-  if (op.getLogitBias()) {
-    TensorRef<Real> bias = frame.tensor(op.getLogitBias());
-    for (int64_t i = 0; i < logits.count(); ++i)
-      logits.reals[i] += bias->reals[i % experts];
-  }
-  if (failed(routeInto(op, logits, interpreter, frame, first)))
-    return failure();
-  return setResult(op, first + 2, out, std::move(logits), frame);
+  return routeInto(op, *frame.tensor(op->getResult(first + 2)), interpreter,
+                   frame, first);
 }
 
 template <typename Real>
 static LogicalResult evaluate(GateOp op, Interpreter<Real> &interpreter,
                               Frame<Real> &frame) {
-  return gateInto(op, *frame.tensor(op.getX()), op.getWeight(), interpreter,
-                  frame, 0);
+  return gateInto(op, frame.tensor(op.getX()), interpreter, frame, 0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -293,8 +282,15 @@ static LogicalResult evaluate(CombineGateOp op, Interpreter<Real> &interpreter,
   if (failed(y) ||
       failed(setResult(op, 0, op.getOuts()[0], std::move(*y), frame)))
     return failure();
-  return gateInto(op, *frame.tensor(op->getResult(0)), op.getMatrix(),
-                  interpreter, frame, 1);
+  return gateInto(op, frame.tensor(op->getResult(0)), interpreter, frame, 1);
+}
+
+template <typename Real>
+static LogicalResult evaluate(GroupedMatmulOp op,
+                              Interpreter<Real> &interpreter,
+                              Frame<Real> &frame) {
+  return evaluateProduct(op, op.getProduct(), frame.tensor(op.getX()), 0,
+                         interpreter, frame);
 }
 
 template <typename Real>
@@ -305,7 +301,8 @@ static LogicalResult evaluate(CombineMatmulOp op,
   if (failed(y) ||
       failed(setResult(op, 0, op.getOuts()[0], std::move(*y), frame)))
     return failure();
-  return evaluateGroupedMatmul(op, interpreter, frame);
+  return evaluateProduct(op, op.getProduct(), frame.tensor(op->getResult(0)), 1,
+                         interpreter, frame);
 }
 
 //===----------------------------------------------------------------------===//
@@ -464,14 +461,12 @@ template <typename Real>
 LogicalResult reference::evaluateMoe(Operation *op,
                                      Interpreter<Real> &interpreter,
                                      Frame<Real> &frame) {
-  if (isa<GroupedMatmulOp>(op))
-    return evaluateGroupedMatmul(op, interpreter, frame);
   if (isa<IterateOp, RecurseOp>(op))
     return evaluateRepeat(op, interpreter, frame);
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case<RouteOp, GateOp, PlanOp, SpreadOp, RowWeightsOp, CombineOp,
-            CombineGateOp, CombineMatmulOp, ExpertsOp, SharedOp, WeightOp,
-            TapOp>(
+            CombineGateOp, CombineMatmulOp, GroupedMatmulOp, ExpertsOp,
+            SharedOp, WeightOp, TapOp>(
           [&](auto typed) { return evaluate(typed, interpreter, frame); })
       .Default(noSemantics);
 }

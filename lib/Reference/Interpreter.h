@@ -12,6 +12,7 @@
 #ifndef MOEC_LIB_REFERENCE_INTERPRETER_H
 #define MOEC_LIB_REFERENCE_INTERPRETER_H
 
+#include "dialects/Moe/Moe.h"
 #include "dialects/Nn/Nn.h"
 #include "lib/Reference/Evaluator.h"
 #include "lib/Reference/Layers.h"
@@ -130,10 +131,12 @@ template <typename Real>
 mlir::LogicalResult evaluateMoe(mlir::Operation *op,
                                 Interpreter<Real> &interpreter,
                                 Frame<Real> &frame);
+/// Evaluates a product of the rows `x`, which is result `result` of an op.
 template <typename Real>
-mlir::LogicalResult evaluateGroupedMatmul(mlir::Operation *op,
-                                          Interpreter<Real> &interpreter,
-                                          Frame<Real> &frame);
+mlir::LogicalResult
+evaluateProduct(mlir::Operation *op, const moe::ProductParts &parts,
+                TensorRef<Real> x, unsigned result,
+                Interpreter<Real> &interpreter, Frame<Real> &frame);
 template <typename Real>
 mlir::LogicalResult evaluateRepeat(mlir::Operation *op,
                                    Interpreter<Real> &interpreter,

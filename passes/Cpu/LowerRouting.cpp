@@ -14,6 +14,7 @@
 #include "passes/ChoiceCounts.h"
 #include "passes/Combined.h"
 #include "passes/Cpu/CombineRows.h"
+#include "passes/Cpu/Epilogue.h"
 #include "passes/Cpu/ExpertSelection.h"
 #include "passes/Cpu/GateTile.h"
 #include "passes/Explain.h"
@@ -62,7 +63,7 @@ static StringRef gateRefusal(OpTy op, Value x, Value matrix, ValueRange outs) {
   if (!expected.empty())
     return expected;
   RoutingStages stages(op.getRouting(), op.getInputs(), scoredBy(outs[2]));
-  return refusal(op, stages, outs, op.getLogitBias());
+  return refusal(op, stages, outs, op.getExtras());
 }
 
 /// Builds the tasks of a choice; `body` emits one, of the tokens `from` to
@@ -213,11 +214,12 @@ struct LowerGate : OpRewritePattern<moe::GateOp> {
   static void finishRow(VectorBuilder &b, moe::GateOp op, Value sums, Value row,
                         Value token) {
     int64_t scored = scoredBy(op.getOuts()[2]);
+    Epilogue epilogue(b, op.getLoc(), op.getProduct());
     b.forChunks(scored, 4, [&](Value at, int64_t size) {
       Value logits = b.load(sums, {row, at}, size);
-      if (op.getLogitBias()) {
-        logits = arith::AddFOp::create(b, logits,
-                                       b.load(op.getLogitBias(), at, size));
+      if (!op.getEpilogue().empty()) {
+        logits =
+            epilogue.emit(logits, /*group=*/Value(), token, at, size, size);
         b.store(logits, sums, {row, at});
       }
       b.store(logits, op.getOuts()[2], {token, at});

@@ -17,12 +17,13 @@
 
 #include "passes/Cpu/MatmulTile.h"
 
+#include "passes/Cpu/Epilogue.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Dialect/X86Vector/X86VectorDialect.h"
-#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace moec;
@@ -220,70 +221,12 @@ static Value firstLanes(OpBuilder &builder, Location loc, Value vector,
       ArrayRef<int64_t>{1});
 }
 
-Value MatmulTile::loadExtra(Value extra, Value row, Value column,
-                            int64_t width) {
-  auto type = cast<MemRefType>(extra.getType());
-  auto vectorType = VectorType::get({lanesOfF32}, type.getElementType());
-  if (type.getRank() == 2 && type.getDimSize(1) == 1 && op.getN() != 1) {
-    Value scalar =
-        memref::LoadOp::create(builder, loc, extra, ValueRange{row, index(0)});
-    return vector::BroadcastOp::create(builder, loc, vectorType, scalar);
-  }
-  Values indices;
-  if (type.getRank() == 2)
-    indices.push_back(row);
-  indices.push_back(column);
-  return loadColumns(extra, indices, width);
-}
-
-Value MatmulTile::loadColumns(Value extra, ValueRange indices, int64_t width) {
-  Type element = cast<MemRefType>(extra.getType()).getElementType();
-  auto vectorType = VectorType::get({lanesOfF32}, element);
-  auto part = VectorType::get({width}, element);
-  Value loaded = vector::LoadOp::create(builder, loc, part, extra, indices);
-  if (width == lanesOfF32)
-    return loaded;
-  Value zero =
-      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(vectorType));
-  return vector::InsertStridedSliceOp::create(
-      builder, loc, loaded, zero, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{1});
-}
-
-Value MatmulTile::vectorise(Operation *scalar, IRMapping &mapping) {
-  auto vectorOf = [&](Type type) {
-    return VectorType::get({lanesOfF32}, type);
-  };
-  if (auto constant = dyn_cast<arith::ConstantOp>(scalar)) {
-    auto type = vectorOf(constant.getType());
-    return arith::ConstantOp::create(
-        builder, loc,
-        DenseElementsAttr::get(type, ArrayRef<Attribute>{constant.getValue()}));
-  }
-  OperationState state(loc, scalar->getName());
-  for (Value operand : scalar->getOperands())
-    state.addOperands(mapping.lookup(operand));
-  state.addTypes(vectorOf(scalar->getResult(0).getType()));
-  state.propertiesAttr = scalar->getPropertiesAsAttribute();
-  return builder.create(state)->getResult(0);
-}
-
 void MatmulTile::finish(ValueRange accumulators, Value group, Value out,
                         Value outRow, Value unit, int64_t width) {
   Value column = arith::MulIOp::create(builder, loc, unit, index(lanesOfF32));
-  Block &body = op.getEpilogue().front();
-  IRMapping mapping;
-  for (auto [arg, acc] : llvm::zip(body.getArguments(), accumulators))
-    mapping.map(arg, acc);
-  auto arguments = body.getArguments().drop_front(banks());
-  for (auto [arg, extra] : llvm::zip(arguments, op.getExtras()))
-    mapping.map(arg, loadExtra(extra, outRow, column, width));
-  // A bank's rows are its groups.
-  for (auto [arg, extra] : llvm::zip(
-           arguments.drop_front(op.getExtras().size()), op.getGroupExtras()))
-    mapping.map(arg, loadColumns(extra, {group, column}, width));
-  for (Operation &inner : body.without_terminator())
-    mapping.map(inner.getResult(0), vectorise(&inner, mapping));
-  Value result = mapping.lookup(body.getTerminator()->getOperand(0));
+  Value result =
+      Epilogue(builder, loc, op.getProduct())
+          .emit(accumulators, group, outRow, column, lanesOfF32, width);
   vector::StoreOp::create(builder, loc, firstLanes(builder, loc, result, width),
                           out, ValueRange{outRow, column});
 }

@@ -64,13 +64,6 @@ private:
   /// Applies the epilogue to the accumulators of one row and unit and stores.
   void finish(mlir::ValueRange accumulators, mlir::Value group, mlir::Value out,
               mlir::Value outRow, mlir::Value unit, int64_t width);
-  mlir::Value loadExtra(mlir::Value extra, mlir::Value row, mlir::Value column,
-                        int64_t width);
-  /// `width` elements at these indices; the lanes behind them are zero.
-  mlir::Value loadColumns(mlir::Value extra, mlir::ValueRange indices,
-                          int64_t width);
-  /// An op of the epilogue on vectors.
-  mlir::Value vectorise(mlir::Operation *op, mlir::IRMapping &mapping);
 
   mlir::OpBuilder &builder;
   mlir::Location loc;

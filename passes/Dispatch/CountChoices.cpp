@@ -134,6 +134,8 @@ struct CountChoices : moec::impl::CountChoicesPassBase<CountChoices> {
                          choice->getOperands(), types);
     state.propertiesAttr = choice->getPropertiesAsAttribute();
     state.addAttributes(choice->getDiscardableAttrDictionary().getValue());
+    for (Region &region : choice->getRegions())
+      state.addRegion()->takeBody(region);
     auto counting = cast<OpTy>(rewriter.create(state));
     explain.passed(counting, "choices counted where they are made, in blocks "
                              "of " +

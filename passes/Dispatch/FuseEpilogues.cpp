@@ -188,7 +188,7 @@ public:
   /// The products to fuse: a pair, or the one made last; none if nothing can
   /// be.
   Products choose() {
-    StringRef form = whyNotElementwise(op);
+    StringRef form = whyNotEpilogue(op);
     if (!form.empty()) {
       why = form.str();
       return {};

@@ -39,6 +39,8 @@ using namespace moec::moe;
 static std::string whyNot(GateOp gate, CombineOp combine) {
   if (!cast<ShapedType>(gate.getX().getType()).getElementType().isF32())
     return "its rows are not f32";
+  if (llvm::is_contained(gate.getExtras(), combine.getResult(0)))
+    return "its epilogue reads the rows too";
   return whyNotCombined(gate, combine);
 }
 
@@ -93,10 +95,11 @@ private:
         rewriter, gate.getLoc(), types, combine.getRows(),
         combine.getTokenRow(), combine.getTokenSlot(), combine.getWeights(),
         combine.getIds(), combine.getLocals(), combine.getAddends(),
-        gate.getWeight(), gate.getLogitBias(), in.bias, in.eligible, in.classId,
+        gate.getWeight(), gate.getExtras(), in.bias, in.eligible, in.classId,
         in.tokenK, in.table, in.tokenId, in.expertScale, in.sequence, outs,
         gate.getRouting(), in.classMask, in.alias, gate.getCountRowsAttr(),
         combine.getRangesAttr(), combine.getUnweightedAttr());
+    fused.getEpilogue().takeBody(gate.getEpilogue());
     explain.passed(fused, "gate fused with the combine in front of it");
     rewriter.replaceOp(gate, fused->getResults().drop_front());
     rewriter.replaceOp(combine, fused->getResult(0));

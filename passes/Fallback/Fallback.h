@@ -11,6 +11,7 @@
 #ifndef MOEC_PASSES_FALLBACK_FALLBACK_H
 #define MOEC_PASSES_FALLBACK_FALLBACK_H
 
+#include "dialects/Moe/Moe.h"
 #include "passes/Cpu/VectorBuilder.h"
 
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
@@ -87,6 +88,12 @@ void accumulateColumns(VectorBuilder &b, Value x, Value matrix, Value first,
 /// Whether a type is that of a matrix with N rows, packed or not, of static
 /// width.
 bool isMatrix(mlir::Type type, int64_t n, int64_t k);
+
+/// Writes to `out` what the epilogue of a product makes of `sums`, one for each
+/// bank: those of the columns of row `row` that `columns` says.
+void applyEpilogue(VectorBuilder &b, const moe::ProductParts &parts,
+                   ValueRange sums, Value group, Value row, Slice columns,
+                   Value out);
 
 /// The columns of a product of width `n` that lie in the panel beginning at
 /// column `first`.

@@ -17,6 +17,39 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::fallback;
 
+void fallback::applyEpilogue(VectorBuilder &b, const moe::ProductParts &parts,
+                             ValueRange sums, Value group, Value row,
+                             Slice columns, Value out) {
+  AffineMap each = b.getDimIdentityMap();
+  AffineMap once = AffineMap::get(1, 0, b.getAffineConstantExpr(0));
+  Values ins(sums);
+  SmallVector<AffineMap> maps(ins.size(), each);
+  for (Value extra : parts.extras) {
+    auto type = cast<MemRefType>(extra.getType());
+    bool isOne = type.getShape().back() == 1 && parts.n() != 1;
+    if (type.getRank() == 1)
+      ins.push_back(isOne ? extra : view(b, extra, columns));
+    else if (isOne)
+      ins.push_back(rowOf(b, extra, row));
+    else
+      ins.push_back(view(b, extra, {Slice::at(row), columns}));
+    maps.push_back(isOne ? once : each);
+  }
+  for (Value extra : parts.groupExtras) {
+    ins.push_back(view(b, extra, {Slice::at(group), columns}));
+    maps.push_back(each);
+  }
+  maps.push_back(each);
+  generic(b, ins, out, maps, 0, [&](VectorBuilder &inner, ValueRange args) {
+    Block &body = parts.epilogue->front();
+    IRMapping mapping;
+    mapping.map(body.getArguments(), args.drop_back());
+    for (Operation &nested : body.without_terminator())
+      inner.clone(nested, mapping);
+    return Values{mapping.lookup(body.getTerminator()->getOperand(0))};
+  });
+}
+
 namespace {
 class Product {
 public:
@@ -71,38 +104,12 @@ private:
     });
   }
 
-  void emitEpilogue(Values ins, Value group, Value row) {
-    AffineMap each = b.getDimIdentityMap();
-    AffineMap once = AffineMap::get(1, 0, b.getAffineConstantExpr(0));
-    SmallVector<AffineMap> maps(ins.size(), each);
-    for (Value extra : op.getExtras()) {
-      auto type = cast<MemRefType>(extra.getType());
-      bool perRow = type.getRank() == 2 && type.getDimSize(1) == 1;
-      if (type.getRank() == 1)
-        ins.push_back(view(b, extra, columns));
-      else if (perRow)
-        ins.push_back(rowOf(b, extra, row));
-      else
-        ins.push_back(view(b, extra, {Slice::at(row), columns}));
-      maps.push_back(perRow ? once : each);
-    }
-    for (Value extra : op.getGroupExtras()) {
-      ins.push_back(view(b, extra, {Slice::at(group), columns}));
-      maps.push_back(each);
-    }
-    maps.push_back(each);
+  void emitEpilogue(ValueRange sums, Value group, Value row) {
     Slice written = columns;
     if (op.getSideBySide())
       written.offset = b.add(b.mul(group, op.getN()), first);
     Value out = view(b, op.getOuts()[0], {Slice::at(row), written});
-    generic(b, ins, out, maps, 0, [&](VectorBuilder &inner, ValueRange args) {
-      Block &body = op.getEpilogue().front();
-      IRMapping mapping;
-      mapping.map(body.getArguments(), args.drop_back());
-      for (Operation &nested : body.without_terminator())
-        inner.clone(nested, mapping);
-      return Values{mapping.lookup(body.getTerminator()->getOperand(0))};
-    });
+    applyEpilogue(b, op.getProduct(), sums, group, row, columns, out);
   }
 
   VectorBuilder &b;

@@ -438,7 +438,7 @@ struct GateToLinalg : OpRewritePattern<moe::GateOp> {
     VectorBuilder b(op.getLoc(), rewriter, 1);
     b.tasks(b.dim(x, 0), [&](Value token) {
       TokenRouter router(b, stages, rows);
-      product(b, op, rowOf(b, x, token), rowOf(b, logits, token), scored);
+      product(b, op, token, scored);
       router.emit(logits, token);
     });
     emitStagesOfBatch(b, stages, rows);
@@ -448,18 +448,20 @@ struct GateToLinalg : OpRewritePattern<moe::GateOp> {
     return success();
   }
 
-  static void product(VectorBuilder &b, moe::GateOp op, Value x, Value logits,
+  static void product(VectorBuilder &b, moe::GateOp op, Value token,
                       int64_t experts) {
+    Value x = rowOf(b, op.getX(), token);
+    Value logits = rowOf(b, op.getOuts()[2], token);
     fill(b, logits, b.f32(0.0));
     b.forLoop(b.index(0), b.index(experts), kPanelColumns, [&](Value first) {
       Value part = view(b, logits, panelColumns(b, first, experts));
       accumulateColumns(b, x, op.getWeight(), first, part);
     });
-    if (op.getLogitBias())
-      elementwise(b, {logits, op.getLogitBias()}, logits,
-                  [](VectorBuilder &in, ValueRange args) {
-                    return Values{plus(in, args[0], args[1])};
-                  });
+    if (op.getEpilogue().empty())
+      return;
+    Slice all = Slice::from(b.getIndexAttr(0), b.getIndexAttr(experts));
+    applyEpilogue(b, op.getProduct(), logits, /*group=*/Value(), token, all,
+                  logits);
   }
 };
 } // namespace

@@ -165,6 +165,8 @@ def test_equals_the_formulas(compiled, tmp_path, variant, lowering):
         # The sum of all layers' logits so far, mapped from layer to layer.
         if not changes.get("moe_use_logits_norm"):
             assert relative_error(session.tap(f"layers.{layer}.router_logits"), oracle.router_logits[layer]) <= 1e-5
+    # The map of the logits before is part of the gate; a norm over all logits of a token is not.
+    assert ("moe.route " in text_after("gating", tmp_path, *flags)) == changes.get("moe_use_logits_norm", False)
     if variant == "published":
         return  # What finds room depends on the step.
     pieces = model.session(threads=1)

@@ -5,7 +5,7 @@ import json
 import moec
 import numpy as np
 import pytest
-from conftest import text_after, write_safetensors
+from conftest import FIXTURES, read_checkpoint, text_after, write_safetensors
 from formulas import relative_error, rms, sigmoid, silu, softmax, top, turn, wide
 
 HIDDEN, VOCABULARY, EXPERTS, WIDTH, HEADS, KV_HEADS, EPS = 48, 64, 8, 20, 4, 2, 1e-5
@@ -170,6 +170,9 @@ def test_product_keys(compiled, tmp_path):
     down, up = t[p + "mlp.down_embed.weight"], t[p + "mlp.up_embed.weight"]
     y = x + routed(t, p, h, scores, 4, lambda e, row: silu(down[e] @ row) * up[e])
     assert relative_error(actual, rms(y, t["model.norm.weight"], EPS) @ t["lm_head.weight"].T) <= 2e-5
+    # Ten columns are multiplied, not twenty-five: the sums of their pairs are rows of their own, and no epilogue of that product.
+    text = text_after("gating", tmp_path, "--arch-spec", str(tmp_path / "family.json"))
+    assert "moe.route " in text and "moe.gate" not in text
 
 
 def test_shared_experts_side_by_side(compiled, tmp_path):
@@ -200,3 +203,55 @@ def test_shared_experts_side_by_side(compiled, tmp_path):
     y = routed(t, p, h, softmax(h @ t[p + "mlp.gate.weight"].T), 2, lambda e, row: mlp(t, f"{p}mlp.experts.{e}", row))
     assert relative_error(fused, y + sum(both)) <= 5e-6
     assert relative_error(fused, y + both[0]) > 0.1
+
+
+# Logits with a factor for each expert, one for each token that a product of one column makes, and one for all, between a floor and a cap.
+SCALED_ROUTER = {
+    "extends": "decoder",
+    "define": {
+        "sharpness(x)": "softplus(linear(x, 'mlp.sharpness', 1, role='router'))",
+        "raw(x)": "linear(x, 'mlp.gate', num_experts, role='router') * parameter('mlp.gate.scale', num_experts, 'router')",
+        "logits(x)": ["scaled_logits = raw(x) / sharpness(x) * exp(parameter('mlp.temperature', 1, 'router'))",
+                      "max(capped(scaled_logits, 9.0), -0.5)"],
+        "self_attention(x)": "0 * x"}}
+
+
+@pytest.mark.parametrize("flags", [(), ("--fallback",)], ids=["cpu", "fallback"])
+def test_scaled_router(compiled, tmp_path, flags):
+    p = "model.layers.0."
+    shapes = {"model.embed_tokens.weight": (VOCABULARY, HIDDEN), "model.norm.weight": (HIDDEN,), "lm_head.weight": (VOCABULARY, HIDDEN),
+              p + "input_layernorm.weight": (HIDDEN,), p + "post_attention_layernorm.weight": (HIDDEN,), p + "mlp.gate.weight": (EXPERTS, HIDDEN),
+              p + "mlp.sharpness.weight": (1, HIDDEN), p + "mlp.gate.scale": (EXPERTS,), p + "mlp.temperature": (1,)}
+    for e in range(EXPERTS):
+        shapes |= mlp_shapes(f"{p}mlp.experts.{e}", WIDTH)
+    tensors = drawn(shapes)
+    tensors[p + "mlp.gate.scale"] += 1
+    actual = logits(compiled, tmp_path, SCALED_ROUTER, CONFIG | {"num_hidden_layers": 1}, tensors, *flags)
+    t = wide(tensors)
+    x = t["model.embed_tokens.weight"][IDS]
+    h = rms(x, t[p + "post_attention_layernorm.weight"], EPS)
+    raw = h @ t[p + "mlp.gate.weight"].T * t[p + "mlp.gate.scale"] / np.log1p(np.exp(h @ t[p + "mlp.sharpness.weight"].T))
+    scores = softmax(np.maximum(9 * np.tanh(raw * np.exp(t[p + "mlp.temperature"]) / 9), -0.5))
+    y = x + routed(t, p, h, scores, 2, lambda e, row: mlp(t, f"{p}mlp.experts.{e}", row))
+    assert relative_error(actual, rms(y, t["model.norm.weight"], EPS) @ t["lm_head.weight"].T) <= 2e-5
+    # All of it is in the gate but the column for each token.
+    text = text_after("gating", tmp_path, "--arch-spec", str(tmp_path / "family.json"))
+    gate = text[text.index("moe.gate"):]
+    assert "moe.route " not in text and "math.tanh" in gate[:gate.index("moe.yield")] and "extras(" in gate
+
+
+def test_two_stacks_of_layers(compiled, tmp_path):
+    """Dense and sparse layers under lists of their own, each counted from 0, are the same model."""
+    source = FIXTURES / "afmoe-a"
+    names = {"model.layers.0.": "model.dense.0.", "model.layers.1.": "model.sparse.0.", "model.layers.2.": "model.sparse.1."}
+
+    def renamed(name):
+        return next((new + name[len(old):] for old, new in names.items() if name.startswith(old)), name)
+    (tmp_path / "config.json").write_text((source / "config.json").read_text())
+    (tmp_path / "family.json").write_text(json.dumps({
+        "family": "two_stacks", "extends": "afmoe", "model_types": ["afmoe"], "layer_prefix": "model.{kind}.{number}.",
+        "define": {"kind": "'sparse' if is_sparse else 'dense'", "number": "layer - num_dense_layers if is_sparse else layer"}}))
+    write_safetensors(tmp_path / "model.safetensors", {renamed(name): value for name, value in read_checkpoint(source).items()})
+    actual, expected = (moec.Model(artifact).session().step([(0, IDS)], rows="all") for artifact in (
+        compiled(tmp_path, "--arch-spec", str(tmp_path / "family.json"), "--dtype", "bf16"), compiled(source, "--dtype", "bf16")))
+    assert actual.tobytes() == expected.tobytes()

@@ -82,7 +82,7 @@ func.func @f(%x: tensor<?x4xf32>, %w: tensor<4x4xf32>) {
 // -----
 
 func.func @f(%x: f32) {
-  // expected-error @+1 {{'moe.yield' op expects parent op to be one of 'moe.experts, moe.shared, moe.iterate, moe.recurse, moe.grouped_matmul, moe.combine_matmul'}}
+  // expected-error @+1 {{'moe.yield' op expects parent op to be one of 'moe.experts, moe.shared, moe.iterate, moe.recurse, moe.gate, moe.combine_gate, moe.grouped_matmul, moe.combine_matmul'}}
   moe.yield %x : f32
 }
 

@@ -132,7 +132,7 @@ func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %o: tensor<?x?xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x8xf32>, %b0: tensor<4x8xf32>, %e0: tensor<?x5xf32>, %o: tensor<?x4xf32>) {
-  // expected-error @+1 {{'moe.grouped_matmul' op an extra must be [R, N], [R, 1] or [N] with N = 4, got 'tensor<?x5xf32>'}}
+  // expected-error @+1 {{'moe.grouped_matmul' op an extra must be [R, N], [R, 1], [N] or [1] with N = 4, got 'tensor<?x5xf32>'}}
   %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) banks(%b0 : tensor<4x8xf32>)
       extras(%e0 : tensor<?x5xf32>) outs(%o : tensor<?x4xf32>) {
   ^bb0(%c0: f32, %c1: f32):

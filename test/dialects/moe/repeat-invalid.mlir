@@ -210,7 +210,7 @@ func.func @f(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: 
 // -----
 
 func.func @f(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<8x4xf32>, %l: tensor<?x8xf32>) {
-  // expected-error @+1 {{'moe.combine_matmul' op an extra must be [R, N], [R, 1] or [N] with N = 8, got 'tensor<?x4xf32>'}}
+  // expected-error @+1 {{'moe.combine_matmul' op an extra must be [R, N], [R, 1], [N] or [1] with N = 8, got 'tensor<?x4xf32>'}}
   %0:2 = moe.combine_matmul ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>) banks(%m : tensor<8x4xf32>) extras(%x : tensor<?x4xf32>)
       outs(%x, %l : tensor<?x4xf32>, tensor<?x8xf32>) {
   ^bb0(%acc: f32, %e: f32):

@@ -52,11 +52,15 @@ func.func @fused(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, 
   %0:4 = moe.combine_gate {routing = #moe.routing<k = 2>} ins(%x, %r, %r, %w, %m : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x4xf32>)
       addends(%x : tensor<?x4xf32>) outs(%x, %r, %w, %l : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>)
       -> tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
-  // CHECK: moe.combine_gate {ranges = array<i64: 0, 2>, routing = #moe.routing<k = 2>, unweighted} ins({{.*}}) ids({{.*}}) locals({{.*}}) logit_bias({{.*}}) bias({{.*}}) outs
+  // CHECK: moe.combine_gate {ranges = array<i64: 0, 2>, routing = #moe.routing<k = 2>, unweighted} ins({{.*}}) ids({{.*}}) locals({{.*}}) extras({{.*}}) bias({{.*}}) outs({{.*}}) {
+  // CHECK-NEXT: ^bb0(%{{.*}}: f32, %{{.*}}: f32):
   %1:4 = moe.combine_gate {routing = #moe.routing<k = 2>, ranges = array<i64: 0, 2>, unweighted} ins(%x, %r, %r, %w, %m : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x4xf32>)
-      ids(%r : tensor<?x2xi32>) locals(%x : tensor<?x4xf32>) logit_bias(%b : tensor<8xf32>) bias(%b : tensor<8xf32>)
-      outs(%x, %r, %w, %l : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>)
-      -> tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+      ids(%r : tensor<?x2xi32>) locals(%x : tensor<?x4xf32>) extras(%b : tensor<8xf32>) bias(%b : tensor<8xf32>)
+      outs(%x, %r, %w, %l : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) {
+  ^bb0(%sum: f32, %lb: f32):
+    %s = arith.addf %sum, %lb : f32
+    moe.yield %s : f32
+  } -> tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
   // CHECK: moe.plan {first = 1 : i64, open, others = 2 : i64} ins
   %p:5 = moe.plan {first = 1, others = 2, open} ins(%i1 : tensor<?x1xi32>) outs(%o, %o, %t, %i1, %i1 : tensor<2xi32>, tensor<2xi32>, tensor<?xi32>, tensor<?x1xi32>, tensor<?x1xi32>)
       -> tensor<2xi32>, tensor<2xi32>, tensor<?xi32>, tensor<?x1xi32>, tensor<?x1xi32>

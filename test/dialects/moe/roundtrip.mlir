@@ -89,14 +89,22 @@ func.func @routing() attributes {
 }
 
 // CHECK-LABEL: func.func @gate
-func.func @gate(%x: tensor<?x4xf32>, %r: tensor<8x4xf32>, %p: tensor<1x4x16xf32>, %b: tensor<8xf32>, %c: tensor<8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %l: tensor<?x8xf32>) {
+func.func @gate(%x: tensor<?x4xf32>, %r: tensor<8x4xf32>, %p: tensor<1x4x16xf32>, %b: tensor<8xf32>, %c: tensor<8xf32>, %one: tensor<1xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>, %l: tensor<?x8xf32>) {
   // CHECK: moe.gate {routing = #moe.routing<k = 2>} ins(%{{.*}}, %{{.*}} : tensor<?x4xf32>, tensor<8x4xf32>) outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
   %0:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %r : tensor<?x4xf32>, tensor<8x4xf32>)
       outs(%i, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
-  // CHECK: moe.gate {{.*}} logit_bias(%{{.*}} : tensor<8xf32>) bias(%{{.*}} : tensor<8xf32>) outs
+  // CHECK: moe.gate {{.*}} extras(%{{.*}}, %{{.*}} : tensor<8xf32>, tensor<1xf32>) bias(%{{.*}} : tensor<8xf32>) outs({{.*}}) {
+  // CHECK-NEXT: ^bb0(%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32):
+  // CHECK: moe.yield %{{.*}} : f32
+  // CHECK-NEXT: } -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
   %1:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %r : tensor<?x4xf32>, tensor<8x4xf32>)
-      logit_bias(%b : tensor<8xf32>) bias(%c : tensor<8xf32>)
-      outs(%i, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+      extras(%b, %one : tensor<8xf32>, tensor<1xf32>) bias(%c : tensor<8xf32>)
+      outs(%i, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) {
+  ^bb0(%sum: f32, %lb: f32, %factor: f32):
+    %s = arith.addf %sum, %lb : f32
+    %f = arith.mulf %s, %factor : f32
+    moe.yield %f : f32
+  } -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
   // CHECK: moe.gate {{.*}} ins(%{{.*}}, %{{.*}} : tensor<?x4xf32>, tensor<1x4x16xf32>)
   %2:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %p : tensor<?x4xf32>, tensor<1x4x16xf32>)
       outs(%i, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>

@@ -306,10 +306,58 @@ func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %o0: tensor<?x2xi32>, %o1
 
 // -----
 
-func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %b: tensor<8xbf16>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
-  // expected-error @+1 {{'moe.gate' op logit_bias must have elements of type 'f32', got 'tensor<8xbf16>'}}
-  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>) logit_bias(%b : tensor<8xbf16>)
-      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %b: tensor<8xbf16>, %seven: tensor<7xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op extras need an epilogue}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>) extras(%b : tensor<8xbf16>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>)  -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %b: tensor<8xbf16>, %seven: tensor<7xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op an extra must be [R, N], [R, 1], [N] or [1] with N = 8, got 'tensor<7xf32>'}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>) extras(%seven : tensor<7xf32>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) {
+  ^bb0(%sum: f32, %e: f32):
+    moe.yield %sum : f32
+  } -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %b: tensor<8xbf16>, %seven: tensor<7xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op epilogue argument must have the element type of its extra, got 'f32'}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>) extras(%b : tensor<8xbf16>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) {
+  ^bb0(%sum: f32, %e: f32):
+    moe.yield %sum : f32
+  } -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %b: tensor<8xbf16>, %seven: tensor<7xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op epilogue expects 1 arguments, got 2}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>) 
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) {
+  ^bb0(%sum: f32, %e: f32):
+    moe.yield %sum : f32
+  } -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %b: tensor<8xbf16>, %seven: tensor<7xf32>, %o0: tensor<?x2xi32>, %o1: tensor<?x2xf32>, %o2: tensor<?x8xf32>) {
+  // expected-error @+1 {{'moe.gate' op epilogue must yield one 'f32'}}
+  %r:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>) extras(%b : tensor<8xbf16>)
+      outs(%o0, %o1, %o2 : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) {
+  ^bb0(%sum: f32, %e: bf16):
+    moe.yield %e : bf16
+  } -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
   return
 }
 

@@ -156,12 +156,13 @@ def chain(width, experts, k, fused):
     gate = f"routing = #moe.routing<k = {k}, score = sigmoid, renorm = sum>"
     local = f"ids(%i : {ids}) locals(%a : {rows}) addends(%x : {rows})"
     outs = f"%id, %w2, %l : {ids}, {weights}, {logits}"
+    epilogue = "{ ^bb0(%sum: f32, %e: f32): %s = arith.addf %sum, %e : f32 moe.yield %s : f32 }"
     if fused:
         body = f"""moe.combine_gate {{{gate}, ranges = array<i64: 1, 3>}} ins(%r, %i, %i, %w, %m : {rows}, {ids}, {ids}, {weights}, {matrix})
-          {local} logit_bias(%b : {bias}) bias(%b : {bias}) outs(%y, {outs.replace(':', f': {rows},', 1)})"""
+          {local} extras(%b : {bias}) bias(%b : {bias}) outs(%y, {outs.replace(':', f': {rows},', 1)}) {epilogue}"""
     else:
         body = f"""moe.combine {{ranges = array<i64: 1, 3>}} ins(%r, %i, %i, %w : {rows}, {ids}, {ids}, {weights}) {local} outs(%y : {rows})
-        moe.gate {{{gate}}} ins(%y, %m : {rows}, {matrix}) logit_bias(%b : {bias}) bias(%b : {bias}) outs({outs})"""
+        moe.gate {{{gate}}} ins(%y, %m : {rows}, {matrix}) extras(%b : {bias}) bias(%b : {bias}) outs({outs}) {epilogue}"""
     name = "fused" if fused else "separate"
     return f"""
     func.func @{name}_{width}(%r: {rows}, %i: {ids}, %w: {weights}, %a: {rows}, %x: {rows}, %m: {matrix}, %b: {bias},

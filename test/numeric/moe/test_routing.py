@@ -226,11 +226,17 @@ class Gate(NamedTuple):
         b, i = memref(routing.experts), memref(None, routing.k, element="i32")
         w, l = memref(None, routing.k), memref(None, routing.experts)
         bias = f"bias(%b : {b})" if routing.bias else ""
-        logit_bias = f"logit_bias(%lb : {b})" if self.logit_bias else ""
+        extras, epilogue = "", ""
+        if self.logit_bias:
+            extras = f"extras(%lb : {b})"
+            epilogue = """{ ^bb0(%sum: f32, %e: f32):
+              %logit = arith.addf %sum, %e : f32
+              moe.yield %logit : f32
+            }"""
         return f"""
     func.func @{name}(%x: {x}, %m: {m}, %lb: {b}, %b: {b}, %i: {i}, %w: {w}, %l: {l}) {{
       moe.gate {{routing = {routing.attribute}}} ins(%x, %m : {x}, {m})
-        {logit_bias} {bias} outs(%i, %w, %l : {i}, {w}, {l})
+        {extras} {bias} outs(%i, %w, %l : {i}, {w}, {l}) {epilogue}
       return
     }}"""
 

@@ -345,7 +345,7 @@ func.func @many_extras(%x: tensor<?x8xf32>, %w: tensor<4x8xbf16>, %e: tensor<?x4
   return %s4 : tensor<?x4xf32>
 }
 
-// REMARK: [Missed] epilogue {{.*}}Function=transposed {{.*}}Reason="an input is not [R, N], [R, 1] or [N]"
+// REMARK: [Missed] epilogue {{.*}}Function=transposed {{.*}}Reason="an input is not [R, N], [R, 1], [N] or [1]"
 // CHECK-LABEL: func.func @transposed
 // CHECK:       linalg.generic
 func.func @transposed(%x: tensor<?x8xf32>, %w: tensor<4x8xbf16>, %e: tensor<?x4xf32>, %r: tensor<4x?xf32>) -> tensor<?x4xf32> {

@@ -20,14 +20,20 @@ func.func @wide(%rows: tensor<?x7168xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf
 
 // CHECK-LABEL: func.func @everything
 // CHECK:       moe.combine_gate {ranges = array<i64: 0, 2>, routing = #moe.routing<k = 2>, unweighted}
-// CHECK-SAME:    ids(%{{.*}}) locals(%{{.*}}) logit_bias(%{{.*}}) bias(%{{.*}}) outs
+// CHECK-SAME:    ids(%{{.*}}) locals(%{{.*}}) extras(%{{.*}}) bias(%{{.*}}) outs({{.*}}) {
+// CHECK-NEXT:  ^bb0(%{{.*}}: f32, %{{.*}}: f32):
+// CHECK-NEXT:    arith.addf
 // CHECK-NOT:   moe.gate
 func.func @everything(%x: tensor<?x4xf32>, %r: tensor<?x2xi32>, %w: tensor<?x2xf32>, %m: tensor<1x4x16xf32>, %b: tensor<8xf32>,
     %l: tensor<?x8xf32>, %e: tensor<?x4xf32>) -> (tensor<?x4xf32>, tensor<?x2xi32>) {
   %y = moe.combine {ranges = array<i64: 0, 2>, unweighted} ins(%x, %r, %r, %w : tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
       ids(%r : tensor<?x2xi32>) locals(%x : tensor<?x4xf32>) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
-  %g:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%y, %m : tensor<?x4xf32>, tensor<1x4x16xf32>) logit_bias(%b : tensor<8xf32>) bias(%b : tensor<8xf32>)
-      outs(%r, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
+  %g:3 = moe.gate {routing = #moe.routing<k = 2>} ins(%y, %m : tensor<?x4xf32>, tensor<1x4x16xf32>) extras(%b : tensor<8xf32>) bias(%b : tensor<8xf32>)
+      outs(%r, %w, %l : tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>) {
+  ^bb0(%sum: f32, %lb: f32):
+    %s = arith.addf %sum, %lb : f32
+    moe.yield %s : f32
+  } -> tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x8xf32>
   return %y, %g#0 : tensor<?x4xf32>, tensor<?x2xi32>
 }
 

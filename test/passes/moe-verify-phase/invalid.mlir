@@ -32,7 +32,7 @@ func.func @form(%x: tensor<?x4xf32>, %w: tensor<4x4xf32>, %e: tensor<?x4xf32>) -
 #id = affine_map<(d0, d1) -> (d0, d1)>
 #t = affine_map<(d0, d1) -> (d1, d0)>
 func.func @elementwise(%x: tensor<4x?xf32>, %e: tensor<?x4xf32>) -> tensor<?x4xf32> {
-  // expected-error @+1 {{[MOE0902] 'linalg.generic' breaks the contract of phase 'import': an input is not [R, N], [R, 1] or [N]}}
+  // expected-error @+1 {{[MOE0902] 'linalg.generic' breaks the contract of phase 'import': an input is not [R, N], [R, 1], [N] or [1]}}
   %y = linalg.generic {indexing_maps = [#t, #id], iterator_types = ["parallel", "parallel"]}
       ins(%x : tensor<4x?xf32>) outs(%e : tensor<?x4xf32>) {
   ^bb0(%a: f32, %o: f32):

@@ -184,7 +184,11 @@ func.func @main(%x: tensor<4x3xf32>, %w: tensor<5x3xf32>, %lb: tensor<5xf32>, %b
   %ei = tensor.empty() : tensor<4x2xi32>
   %ew = tensor.empty() : tensor<4x2xf32>
   %ids, %weights = moe.route {routing = #moe.routing<k = 2, score = sigmoid, renorm = sum>} ins(%logits : tensor<4x5xf32>) bias(%b : tensor<5xf32>) outs(%ei, %ew : tensor<4x2xi32>, tensor<4x2xf32>) -> tensor<4x2xi32>, tensor<4x2xf32>
-  %g:3 = moe.gate {routing = #moe.routing<k = 2, score = sigmoid, renorm = sum>} ins(%x, %w : tensor<4x3xf32>, tensor<5x3xf32>) logit_bias(%lb : tensor<5xf32>) bias(%b : tensor<5xf32>) outs(%ei, %ew, %e : tensor<4x2xi32>, tensor<4x2xf32>, tensor<4x5xf32>) -> tensor<4x2xi32>, tensor<4x2xf32>, tensor<4x5xf32>
+  %g:3 = moe.gate {routing = #moe.routing<k = 2, score = sigmoid, renorm = sum>} ins(%x, %w : tensor<4x3xf32>, tensor<5x3xf32>) extras(%lb : tensor<5xf32>) bias(%b : tensor<5xf32>) outs(%ei, %ew, %e : tensor<4x2xi32>, tensor<4x2xf32>, tensor<4x5xf32>) {
+  ^bb0(%sum: f32, %extra: f32):
+    %l = arith.addf %sum, %extra : f32
+    moe.yield %l : f32
+  } -> tensor<4x2xi32>, tensor<4x2xf32>, tensor<4x5xf32>
   return %ids, %weights, %g#0, %g#1, %logits, %g#2 : tensor<4x2xi32>, tensor<4x2xf32>, tensor<4x2xi32>, tensor<4x2xf32>, tensor<4x5xf32>, tensor<4x5xf32>
 })");
   auto out = run({reals({4, 3}, noise(12, 1)), reals({5, 3}, noise(15, 2)),
