@@ -1,11 +1,11 @@
 """Calls the code of an artifact with nothing but guard pages around its memory.
 
-    guarded_step.py ARTIFACT RECORDED SIDE
+    guarded_step.py ARTIFACT RECORDED SIDE [STATES]
 
 Every buffer ends right before a page that must not be touched (SIDE after), or begins right behind one (before); the arena
 begins as NaN, since it may hold anything. For each case of RECORDED (tokens of several
-sequences, wanted rows, and the logits that the runtime gave) the output must be the same bytes. Touching a guard
-page ends this process by a signal.
+sequences, wanted rows, and the logits that the runtime gave) the output must be the same bytes. What the state then
+holds goes to STATES/NUMBER.npy. Touching a guard page ends this process by a signal.
 """
 
 import ctypes
@@ -94,6 +94,8 @@ def main():
         step(ctypes.byref(env), ins, outs)
         made = kept_outs[0][0].array.tobytes()
         assert made == case["logits"].tobytes(), f"case {number}: other logits than the runtime's"
+        if len(sys.argv) > 4:
+            np.save(pathlib.Path(sys.argv[4]) / f"{number}.npy", pool.array)
         del kept_ins
 
 

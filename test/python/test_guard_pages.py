@@ -33,12 +33,17 @@ def cases(artifact):
             yield {"tokens": tokens, "rows": rows, "logits": logits.reshape(total, -1)[rows]}
 
 
-def run_step(artifact, folder, side, script=SCRIPT, count=None):
-    """The process that computed the cases of an artifact, or so many of them, between guard pages."""
+def run_cases(artifact, folder, side, given, script=SCRIPT, more=()):
+    """The process that computed some cases between guard pages."""
     recorded = folder / "cases"
-    recorded.write_bytes(pickle.dumps(list(itertools.islice(cases(artifact), count))))
-    return subprocess.run([sys.executable, script, artifact, recorded, side], capture_output=True, text=True,
+    recorded.write_bytes(pickle.dumps(list(given)))
+    return subprocess.run([sys.executable, script, artifact, recorded, side, *more], capture_output=True, text=True,
                           env=ENVIRONMENT)
+
+
+def run_step(artifact, folder, side, script=SCRIPT, count=None):
+    """The process that computed the cases of an artifact, or so many of them."""
+    return run_cases(artifact, folder, side, itertools.islice(cases(artifact), count), script)
 
 
 @pytest.mark.parametrize("side", ["after", "before"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import BUILD, text_after, write_safetensors
 from formulas import causal_attention, relative_error, rms, sigmoid, silu, softmax, top, turn, wide
-from test_guard_pages import run_step
+from test_guard_pages import run_cases, run_step
 
 SIZES = dict(vocab_size=96, hidden_size=48, intermediate_size=56, num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=128, rms_norm_eps=1e-6, rope_theta=10000.0)
@@ -251,6 +251,48 @@ def test_guard_pages(compiled, checkpoints, model, tmp_path, variant, side):
     artifact = compiled(checkpoints / variant, "--dtype", "f32", "--target", "cpu", "--max-sequences", "3")
     done = run_step(artifact, tmp_path, side)
     assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+def stored_places(pool, buffer, number, slot, blocks):
+    """How many places of a slot hold a key, or with an odd number a value: those that are not zero, as all are at first."""
+    begin = buffer["offset"] + slot * blocks * buffer["block_bytes"]
+    values = pool[begin:begin + blocks * buffer["block_bytes"]].view(np.float32)
+    heads = SIZES["num_key_value_heads"]
+    shape, axes = ((blocks, heads, 32, HEAD), (1, 3)) if number % 2 else ((blocks, heads, HEAD, 32), (1, 2))
+    used = values.reshape(shape).any(axes).reshape(-1)
+    assert used[:used.sum()].all()  # Without gaps.
+    return used.sum()
+
+
+@pytest.mark.parametrize("variant", ["expert-own", "threshold-own", "token-own"])
+def test_bytes_of_keys_and_values(compiled, checkpoints, model, tmp_path, variant):
+    """Each recursion stores the keys and values of the tokens that take part in it, and of no others."""
+    _, oracle = model(variant)
+    artifact = compiled(checkpoints / variant, "--dtype", "f32", "--target", "cpu", "--max-sequences", "3")
+    tokens = [IDS, IDS[:21]]
+    logits = np.array(moec.Model(artifact).session(threads=1).step(list(enumerate(tokens)), rows="all"))
+    case = {"tokens": tokens, "rows": np.arange(len(logits), dtype=np.int32), "logits": logits}
+    done = run_cases(artifact, tmp_path, "after", [case], more=[str(tmp_path)])
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    manifest, pool = json.loads((artifact / "manifest.json").read_text()), np.load(tmp_path / "0.npy")
+    state = manifest["state"]
+    assert len(state["buffers"]) == 2 * (2 + SHARED * TIMES)
+    of_place = SIZES["num_key_value_heads"] * HEAD * 4  # Bytes of a key, or of a value.
+    assert {buffer["block_bytes"] for buffer in state["buffers"]} == {32 * of_place}
+    bytes_stored, bytes_expected = 0, 0
+    for slot, ids in enumerate(tokens):
+        oracle.chosen = []
+        oracle.logits(ids)
+        of_recursion = [len(chosen) for chosen in oracle.chosen]
+        if variant.startswith("expert"):
+            assert of_recursion == [max(1, int(share * len(ids))) for share in CAPACITY]
+        # Each of the layers: keys and values.
+        expected = sorted([len(ids)] * 4 + [n for n in of_recursion for _ in range(2 * SHARED)])
+        stored = [stored_places(pool, buffer, number, slot, state["blocks"] // 3) for number, buffer in enumerate(state["buffers"])]
+        assert sorted(stored) == expected
+        bytes_stored += sum(stored) * of_place
+        bytes_expected += (2 * len(ids) + SHARED * sum(of_recursion)) * 2 * of_place
+    assert bytes_stored == bytes_expected
 
 
 def test_rows_that_are_computed(checkpoints, model):
