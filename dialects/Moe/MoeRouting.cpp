@@ -32,9 +32,9 @@ struct RoutingCheck {
     double value = attr.getValueAsDouble();
     if (std::isfinite(value) && value >= least)
       return success();
-    if (least == 0)
-      return emitError() << name << " must not be negative, got " << value;
-    return emitError() << name << " must be a number, got " << value;
+    if (!std::isfinite(value))
+      return emitError() << name << " must be a finite number, got " << value;
+    return emitError() << name << " must not be negative, got " << value;
   }
   LogicalResult positive(FloatAttr attr, StringRef name) const {
     if (!attr ||

@@ -28,9 +28,9 @@ static std::string layerText(const LayerSummary &layer) {
     text += ", " + layer.otherExperts + " of " + std::to_string(layer.experts) +
             " experts";
   if (layer.window)
-    text += ", window " + std::to_string(layer.window);
+    text += ", attention window " + std::to_string(layer.window);
   if (layer.chunk)
-    text += ", chunks of " + std::to_string(layer.chunk);
+    text += ", attention chunks of " + std::to_string(layer.chunk);
   if (!layer.mixer.empty())
     text += ", " + layer.mixer;
   if (!layer.recursion.empty())

@@ -252,26 +252,53 @@ std::optional<mlir::Value> ModuleBuilder::store(const RowsRef &keys,
   return to;
 }
 
+/// Reads and checks what every attention may have.
+ModuleBuilder::Scoring ModuleBuilder::scoringOf(CallArguments &a) {
+  Scoring scoring;
+  scoring.window = a.integer("window", 0);
+  scoring.chunk = a.integer("chunk", 0);
+  scoring.softcap = a.maybeNumber("softcap").value_or(0);
+  scoring.sinks = a.maybeText("sinks");
+  if (frame().kind != Frame::Kind::Layer)
+    a.fail("belongs into a layer");
+  if (!a.failed() && (scoring.window < 0 || scoring.chunk < 0))
+    a.fail("needs a window and a chunk that are not negative, got window " +
+           std::to_string(scoring.window) + ", chunk " +
+           std::to_string(scoring.chunk));
+  if (!a.failed() && !(scoring.softcap >= 0 && std::isfinite(scoring.softcap)))
+    a.fail("needs a softcap that is finite and not negative, got " +
+           toText(Datum(scoring.softcap)));
+  return scoring;
+}
+
 /// The attention of the tokens over what a state holds.
-mlir::Value ModuleBuilder::attend(mlir::Value q, mlir::Value state,
-                                  mlir::Value sinks, Attending how) {
+std::optional<mlir::Value>
+ModuleBuilder::attend(mlir::Value q, mlir::Value state, const Attending &how) {
   auto type = cast<nn::StateType>(state.getType());
   ++frame().attentions;
+  Scoring scoring = how.scoring;
+  mlir::Value sinks;
+  if (scoring.sinks) {
+    auto found = weight(*scoring.sinks, {how.heads}, f32, "attention");
+    if (!found)
+      return std::nullopt;
+    sinks = *found;
+  }
   if (LayerSummary *summary = frame().summary) {
-    summary->window = how.window;
-    summary->chunk = how.chunk;
+    summary->window = scoring.window;
+    summary->chunk = scoring.chunk;
   }
   mlir::Value where = places(), first;
-  if (where != frame().positions && (how.window || how.chunk)) {
-    first = firstPlaces(how.window, how.chunk);
-    how.window = how.chunk = 0;
+  if (where != frame().positions && (scoring.window || scoring.chunk)) {
+    first = firstPlaces(scoring.window, scoring.chunk);
+    scoring.window = scoring.chunk = 0;
   }
   mlir::Value empty = emptyRows(how.heads * type.getValue());
   auto attention = nn::AttentionOp::create(
       builder, loc(), TypeRange{empty.getType()}, q, where, frame().tokenSlots,
       ValueRange{state}, first, sinks, ValueRange{empty}, how.heads,
-      type.getHeads(), APFloat(how.scale), how.window, how.chunk,
-      APFloat(how.softcap));
+      type.getHeads(), APFloat(how.scale), scoring.window, scoring.chunk,
+      APFloat(scoring.softcap));
   return attention->getResult(0);
 }
 
@@ -285,19 +312,10 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
           v = layer ? nullptr : a.rows("v");
   int64_t heads = a.integer("heads"), kvHeads = a.integer("kv_heads");
   auto scale = a.maybeNumber("scale");
-  int64_t window = a.integer("window", 0), chunk = a.integer("chunk", 0);
-  double softcap = a.maybeNumber("softcap").value_or(0);
-  auto sinks = a.maybeText("sinks");
-  if (frame().kind != Frame::Kind::Layer)
-    a.fail("belongs into a layer");
+  Scoring scoring = scoringOf(a);
   if (recursions && layer)
     a.fail("has no keys of another layer in a layer of a recursion, since that "
            "one has keys for each recursion");
-  if (!a.failed() && (window < 0 || chunk < 0 || !(softcap >= 0)))
-    a.fail("needs a window, a chunk and a softcap that are not negative, got "
-           "window " +
-           std::to_string(window) + ", chunk " + std::to_string(chunk) +
-           ", softcap " + toText(Datum(softcap)));
   if (!a.failed() &&
       (heads < 1 || kvHeads < 1 || heads % kvHeads || q->width % heads))
     a.fail("does not fit: " + std::to_string(heads) + " heads of queries in " +
@@ -329,15 +347,10 @@ std::optional<Datum> ModuleBuilder::attention(Arguments arguments) {
                   std::to_string(type.getKey()) +
                   " elements, but its queries are for " +
                   std::to_string(kvHeads) + " of " + std::to_string(key));
-  mlir::Value sinkValues;
-  if (sinks) {
-    auto found = weight(*sinks, {heads}, f32, "attention");
-    if (!found)
-      return std::nullopt;
-    sinkValues = *found;
-  }
   double byDefault = 1.0 / std::sqrt(static_cast<double>(key));
-  return leaf(
-      attend(*qRows, *keysAndValues, sinkValues,
-             {heads, scale.value_or(byDefault), window, chunk, softcap}));
+  auto result = attend(*qRows, *keysAndValues,
+                       {heads, scale.value_or(byDefault), scoring});
+  if (!result)
+    return std::nullopt;
+  return leaf(*result);
 }

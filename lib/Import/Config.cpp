@@ -130,28 +130,27 @@ static bool isFilledIn(const std::string &path) {
   return path.find('{') != std::string::npos;
 }
 
-/// The place with the parts in braces filled in; empty when one is null.
-std::optional<std::string> Config::fillIn(std::string path, const Key &key,
-                                          Evaluator &evaluator) {
-  for (const std::string &name : namesInBraces(path)) {
+std::optional<std::string> moec::importer::fillIn(std::string text,
+                                                  const std::string &place,
+                                                  Evaluator &evaluator) {
+  for (const std::string &name : namesInBraces(text)) {
     Expression part;
     part.kind = Expression::Kind::Name;
     part.text = name;
-    auto value =
-        evaluator.evaluate(part, description.file + ", key " + key.name);
+    auto value = evaluator.evaluate(part, place);
     if (!value)
       return std::nullopt;
     if (value->isNull())
       return "";
-    const auto *text = value->as<std::string>();
-    if (!text && !value->as<int64_t>())
-      return evaluator.fail(
-          description.file + ", key " + key.name + ": {" + name +
-          "} must be a string, an integer or null, got " + toText(*value));
-    path.replace(path.find('{'), name.size() + 2,
-                 text ? *text : toText(*value));
+    const auto *string = value->as<std::string>();
+    if (!string && !value->as<int64_t>())
+      return evaluator.fail(place + ": {" + name +
+                            "} must be a string, an integer or null, got " +
+                            toText(*value));
+    text.replace(text.find('{'), name.size() + 2,
+                 string ? *string : toText(*value));
   }
-  return path;
+  return text;
 }
 
 static bool isGiven(const Json *value, const Key &key) {
@@ -164,7 +163,8 @@ std::optional<Config::Found> Config::findByLayer(const Key &key,
   for (const std::string &path : key.from) {
     if (!isFilledIn(path))
       continue;
-    auto filled = fillIn(path, key, evaluator);
+    auto filled =
+        fillIn(path, description.file + ", key " + key.name, evaluator);
     if (!filled)
       return std::nullopt;
     const Json *value = filled->empty() ? nullptr : at(document, *filled);

@@ -47,8 +47,6 @@ private:
 
   std::optional<Found> find(const Key &key);
   std::optional<Found> findByLayer(const Key &key, Evaluator &evaluator);
-  std::optional<std::string> fillIn(std::string path, const Key &key,
-                                    Evaluator &evaluator);
   std::optional<Datum> read(const Key &key, const Found &found);
   std::optional<Datum> readDefault(const Key &key, Evaluator &evaluator);
   bool isWithin(const Key &key, const std::string &what, double number);
@@ -67,6 +65,11 @@ private:
   std::set<std::string> byLayer;   ///< The keys whose values depend on it.
   std::set<std::string> reachable; ///< The names that anything can reach.
 };
+
+/// The text with the values of names where these stand in braces; empty where
+/// one is null.
+std::optional<std::string> fillIn(std::string text, const std::string &place,
+                                  Evaluator &evaluator);
 
 /// The value of a key as its type allows it; nothing when it is another type.
 std::optional<Datum> convert(const Json &json,

@@ -40,6 +40,7 @@ inline constexpr std::string_view badProgram = "MOE0121";
 inline constexpr std::string_view ignoredKey = "MOE0201";
 inline constexpr std::string_view oddity = "MOE0202";
 inline constexpr std::string_view unusedDefinition = "MOE0212";
+inline constexpr std::string_view withoutEffect = "MOE0214";
 inline constexpr std::string_view leftOut = "MOE0213";
 // Not supported.
 inline constexpr std::string_view unknownModelType = "MOE0301";

@@ -70,6 +70,8 @@ std::set<std::string> moec::importer::reachableNames(const Family &family) {
   std::set<std::string> names;
   collectBodyNames(family.model, names);
   collectBodyNames(family.layer, names);
+  for (std::string &name : namesInBraces(family.layerPrefix))
+    names.insert(std::move(name));
   for (const Check &check : family.checks)
     collectNames(check.condition, names);
   for (const IgnoredTensor &tensor : family.ignoredTensors)

@@ -76,20 +76,44 @@ std::string ModuleBuilder::storedName(std::string name) const {
          name.substr(longest->first.size());
 }
 
+/// How the tensor names of the present layer begin.
+std::optional<std::string> ModuleBuilder::layerPrefix() {
+  auto known = layerPrefixes.find(*currentLayer);
+  if (known != layerPrefixes.end())
+    return known->second;
+  const std::string &pattern = config.family().layerPrefix;
+  std::string place = config.family().file + ", layer_prefix";
+  if (pattern.find('{') == std::string::npos)
+    return evaluator.fail(place + ": '" + pattern +
+                          "' of a layer lacks {layer}");
+  if (std::exchange(findsPrefix, true))
+    return evaluator.fail(place + ": '" + pattern + "' depends on itself");
+  auto prefix = fillIn(pattern, place, evaluator);
+  findsPrefix = false;
+  if (!prefix)
+    return std::nullopt;
+  if (prefix->empty())
+    return evaluator.fail(place + ": a part of '" + pattern +
+                          "' in braces is null");
+  for (const auto &[layer, other] : layerPrefixes)
+    if (other == *prefix)
+      return evaluator.fail(
+          place + ": the tensor names of layers " + std::to_string(layer) +
+          " and " + std::to_string(*currentLayer) + " both begin with '" +
+          *prefix + "'; '" + pattern + "' must tell layers apart");
+  return layerPrefixes[*currentLayer] = *prefix;
+}
+
 std::optional<std::string> ModuleBuilder::tensorName(const std::string &name) {
   // With a slash in front, a name in a layer is whole.
   if (name.starts_with('/'))
     return storedName(name.substr(1));
   if (!currentLayer)
     return storedName(name);
-  std::string full = config.family().layerPrefix + name;
-  constexpr std::string_view mark = "{layer}";
-  size_t at = full.find(mark);
-  if (at == std::string::npos)
-    return evaluator.fail("the tensor name '" + full + "' of a layer lacks " +
-                          std::string(mark));
-  return storedName(
-      full.replace(at, mark.size(), std::to_string(*currentLayer)));
+  auto prefix = layerPrefix();
+  if (!prefix)
+    return std::nullopt;
+  return storedName(*prefix + name);
 }
 
 std::optional<WeightRequest> ModuleBuilder::request(const StoredTensor &tensor,

@@ -39,6 +39,7 @@ struct ModuleBuilder::Latent {
   StoredTensor matrix;
   int64_t heads, own, value; ///< Elements of a key's own part, of a value.
   double scale;
+  Scoring scoring;
 
   int64_t key() const { return own + position->width; }
   /// Elements that are stored of a token.
@@ -47,10 +48,10 @@ struct ModuleBuilder::Latent {
 };
 
 std::optional<Datum> ModuleBuilder::latentAttention(Arguments arguments) {
-  CallArguments a(
-      "latent_attention",
-      {"q", "latent", "position", "name", "heads", "key", "value", "scale"},
-      std::move(arguments), evaluator);
+  CallArguments a("latent_attention",
+                  {"q", "latent", "position", "name", "heads", "key", "value",
+                   "scale", "window", "chunk", "softcap", "sinks"},
+                  std::move(arguments), evaluator);
   Latent l;
   l.q = a.rows("q");
   l.latent = a.rows("latent");
@@ -60,8 +61,7 @@ std::optional<Datum> ModuleBuilder::latentAttention(Arguments arguments) {
   l.own = a.integer("key");
   l.value = a.integer("value");
   auto scale = a.maybeNumber("scale");
-  if (frame().kind != Frame::Kind::Layer)
-    a.fail("belongs into a layer");
+  l.scoring = scoringOf(a);
   if (!a.failed() && (l.heads < 1 || l.own < 1 || l.value < 1))
     a.fail("needs heads, keys and values of at least 1, got " +
            std::to_string(l.heads) + ", " + std::to_string(l.own) + " and " +
@@ -100,7 +100,13 @@ std::optional<Datum> ModuleBuilder::attendExpanded(const Latent &l) {
   auto v = headPart({{*kv, size, l.own, l.value}, {}});
   if (!k || !v)
     return std::nullopt;
-  return attention({{ObjectRef(l.q), *k, *v, l.heads, l.heads, l.scale}, {}});
+  Arguments arguments{{ObjectRef(l.q), *k, *v, l.heads, l.heads, l.scale},
+                      {{"window", l.scoring.window},
+                       {"chunk", l.scoring.chunk},
+                       {"softcap", l.scoring.softcap}}};
+  if (l.scoring.sinks)
+    arguments.named.push_back({"sinks", *l.scoring.sinks});
+  return attention(std::move(arguments));
 }
 
 /// Every head's part of the rows, times its matrix.
@@ -136,9 +142,11 @@ std::optional<Datum> ModuleBuilder::attendAbsorbed(const Latent &l) {
       store(l.position, l.latent, {1, rank + common, rank, /*prefix=*/true});
   if (!state)
     return std::nullopt;
-  mlir::Value sums = attend(queries, *state, mlir::Value(), {l.heads, l.scale});
+  auto sums = attend(queries, *state, {l.heads, l.scale, l.scoring});
+  if (!sums)
+    return std::nullopt;
   auto values =
-      byHead(l, sums, {l.heads, l.own, l.value, /*transposed=*/false});
+      byHead(l, *sums, {l.heads, l.own, l.value, /*transposed=*/false});
   if (!values)
     return std::nullopt;
   return leaf(*values);

@@ -13,6 +13,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace moec;
@@ -102,6 +103,19 @@ bool ModuleBuilder::checkConfig() {
   return diagnostics.numErrors() == before;
 }
 
+/// Whether a check that does not pass in this layer passes in no other one, as
+/// where the lists that layers may have are single values.
+bool ModuleBuilder::isSameInAllLayers(const Check &check) {
+  std::string place = config.family().file + ", check: " + check.source;
+  for (int64_t layer = 0; layer < numLayers; ++layer) {
+    llvm::SaveAndRestore<std::optional<int64_t>> other(currentLayer, layer);
+    auto value = evaluator.evaluate(check.condition, place);
+    if (!value || !isEqual(*value, Datum(true)))
+      return false;
+  }
+  return true;
+}
+
 void ModuleBuilder::runCheck(const Check &check,
                              const std::set<std::string> &names) {
   auto value = evaluator.evaluate(
@@ -116,7 +130,7 @@ void ModuleBuilder::runCheck(const Check &check,
     if (config.family().keys.count(name))
       if (auto key = config.get(name, evaluator))
         message += "; " + name + " = " + toText(*key);
-  if (currentLayer)
+  if (currentLayer && !isSameInAllLayers(check))
     message += "; layer = " + std::to_string(*currentLayer);
   diagnostics.error(check.isUnsupported ? code::unsupportedValue
                                         : code::contradiction,

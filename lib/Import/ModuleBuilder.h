@@ -165,6 +165,7 @@ private:
 
   // Structure.
   void runCheck(const Check &check, const std::set<std::string> &names);
+  bool isSameInAllLayers(const Check &check);
   mlir::func::FuncOp createEntry();
   bool runModel(mlir::func::FuncOp entry);
   std::optional<mlir::Value> buildLayer(int64_t index, mlir::Value x);
@@ -191,6 +192,7 @@ private:
   std::optional<mlir::Value> emit(const RowsRef &rows);
   Datum leaf(mlir::Value tensor);
   std::string storedName(std::string name) const;
+  std::optional<std::string> layerPrefix();
   std::optional<std::string> tensorName(const std::string &name);
   std::optional<WeightRequest> request(const StoredTensor &tensor,
                                        llvm::ArrayRef<int64_t> shape,
@@ -242,14 +244,20 @@ private:
   };
   std::optional<mlir::Value> store(const RowsRef &keys, const RowsRef &values,
                                    Stored stored);
+  /// Which positions a token sees, and what becomes of their scores.
+  struct Scoring {
+    int64_t window = 0, chunk = 0;
+    double softcap = 0;
+    std::optional<std::string> sinks;
+  };
+  Scoring scoringOf(CallArguments &arguments);
   struct Attending {
     int64_t heads;
     double scale;
-    int64_t window = 0, chunk = 0;
-    double softcap = 0;
+    Scoring scoring;
   };
-  mlir::Value attend(mlir::Value q, mlir::Value state, mlir::Value sinks,
-                     Attending how);
+  std::optional<mlir::Value> attend(mlir::Value q, mlir::Value state,
+                                    const Attending &how);
   struct Latent;
   std::optional<Datum> attendExpanded(const Latent &latent);
   std::optional<Datum> attendAbsorbed(const Latent &latent);
@@ -276,6 +284,8 @@ private:
   };
   std::optional<mlir::Value> tokenIntegers(CallArguments &arguments,
                                            const char *name, TokenRange range);
+  void warnWithoutEffect(const CallArguments &arguments,
+                         moe::RoutingAttr routing);
   std::optional<Datum> expertRange(const char *function, moe::ExpertKind kind,
                                    Arguments arguments);
   std::optional<mlir::Value> runRange(const ExpertRange &range, int64_t first,
@@ -296,6 +306,11 @@ private:
   std::unique_ptr<Recipes> recipes;
   std::vector<Frame *> frames;
   std::optional<int64_t> currentLayer;
+  int64_t numLayers = 0; ///< Of those that are begun.
+  /// How the tensor names of layers begin, and whether that is being found out.
+  std::map<int64_t, std::string> layerPrefixes;
+  bool findsPrefix = false;
+  std::set<std::string> warned; ///< What was said once.
   /// The layers that run several times, while they are built.
   struct Recursions {
     int64_t first = 0, count = 0;

@@ -170,7 +170,8 @@ std::optional<Datum> ModuleBuilder::layers(Arguments arguments) {
     return std::nullopt;
   auto rows = emit(x);
   int64_t first = summary.layers.size();
-  for (int64_t i = first; rows && i < first + count; ++i)
+  numLayers = first + count;
+  for (int64_t i = first; rows && i < numLayers; ++i)
     rows = buildLayer(i, *rows);
   if (!rows)
     return std::nullopt;

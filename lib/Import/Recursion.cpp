@@ -183,6 +183,7 @@ ModuleBuilder::runRecursion(Block *block, int64_t number, mlir::Value places) {
   body.sequences.second = block->getArguments().back();
   body.places = places;
   recursions->number = number;
+  numLayers = recursions->first + recursions->count;
   builder.setInsertionPointToEnd(block);
   frames.push_back(&body);
   std::optional<mlir::Value> rows = block->getArgument(0);

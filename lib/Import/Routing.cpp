@@ -87,7 +87,27 @@ std::optional<moe::RoutingAttr> ModuleBuilder::routing(CallArguments &a) {
     a.fail("is not possible so: " + complaint);
   if (a.failed())
     return std::nullopt;
+  warnWithoutEffect(a, attr);
   return attr;
+}
+
+/// Warns, once, of what is given and changes nothing.
+void ModuleBuilder::warnWithoutEffect(const CallArguments &a,
+                                      moe::RoutingAttr routing) {
+  auto warn = [&](const char *name, const std::string &why) {
+    std::string message =
+        config.family().file + ": route(): " + name + " has no effect: " + why;
+    if (warned.insert(message).second)
+      diagnostics.warning(code::withoutEffect, message);
+  };
+  bool hasEps = routing.getEps() && !routing.getEps().getValue().isZero();
+  bool divides = routing.getRenorm() != moe::Renorm::None;
+  if (hasEps && !divides)
+    warn("eps", "nothing is divided without renorm");
+  if (!a.isNull("eps_mode") && (!hasEps || !divides))
+    warn("eps_mode", "there is no eps in a division");
+  if (!a.isNull("group_fill") && a.isNull("group_keep"))
+    warn("group_fill", "all groups may be chosen without group_keep");
 }
 
 std::optional<Datum> ModuleBuilder::route(Arguments arguments) {

@@ -145,7 +145,7 @@ func.func private @f() attributes {r = #moe.routing<k = 2, renorm = lp, lp = -2.
 
 // -----
 
-// expected-error @+1 {{scale must be a number, got INF}}
+// expected-error @+1 {{scale must be a finite number, got INF}}
 func.func private @f() attributes {r = #moe.routing<k = 2, scale = 0x7FF0000000000000 : f64>}
 
 // -----

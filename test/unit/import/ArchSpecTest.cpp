@@ -481,6 +481,13 @@ TEST(ArchSpecTest, ReportsWrongFiles) {
           .failsWith({"'a.{nothing}' names no key"}, code::badFamilyFile));
   EXPECT_TRUE(Program(Json::object(), {{"layer_prefix", "model.layers."}})
                   .failsWith({"of a layer lacks {layer}"}));
+  const char *prefixes[][3] = {
+      {"0", "model.layers.{stack}.", "layers 0 and 1 both begin"},
+      {"1.5", "model.{stack}.", "must be a string"},
+      {"text(has_tensor('b'))", "model.{stack}.", "depends on itself"}};
+  for (auto [stack, prefix, message] : prefixes)
+    EXPECT_TRUE(Program({{"stack", stack}}, {{"layer_prefix", prefix}})
+                    .failsWith({"layer_prefix", message}));
   EXPECT_TRUE(Program(Json::object(), {{"model", "1"}})
                   .failsWith({"the model must give rows of logits"}));
   EXPECT_TRUE(Program(Json::object(), {{"layer", "1"}})

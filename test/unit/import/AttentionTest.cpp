@@ -86,7 +86,11 @@ TEST(AttentionTest, Kinds) {
                   .failsWith({"layers.0.input_layernorm.weight", "[64]", "[4]"},
                              code::wrongShape));
   EXPECT_TRUE(attends("q, k, k, 4, 2, chunk=-8").failsWith({"chunk -8"}));
-  EXPECT_TRUE(attends("q, k, k, 4, 2, softcap=-1").failsWith({"softcap -1"}));
+  EXPECT_TRUE(
+      attends("q, k, k, 4, 2, softcap=-1")
+          .failsWith({"a softcap that is finite and not negative, got -1"}));
+  EXPECT_TRUE(
+      attends("q, k, k, 4, 2, softcap=1e308 * 1e308").failsWith({"softcap"}));
   EXPECT_TRUE(attends("q, k, k, 4, 3").failsWith({"does not fit", "4", "3"}));
   EXPECT_TRUE(attends("q, k, q, 4, 1").failsWith({"does not fit", "32"}));
 }
