@@ -174,11 +174,13 @@ def DispatchExpertsPass : Pass<"moe-dispatch-experts", "::mlir::ModuleOp"> {
   let summary = "turn experts into a plan, products of sorted rows and a combine";
   let description = [{
     Does: replaces `moe.experts` by `moe.plan`, the products of its region as `moe.grouped_matmul` on the banks (those of the region's rows gather
-    them from `x`), its elementwise ops on T * k sorted rows, and `moe.combine`.
+    them from `x`), its elementwise ops on T * k sorted rows, and `moe.combine`. What the region makes of its rows without weights, such as a norm
+    in front of the first product, is computed of `x`; what it adds at the end to one of these (`x + f(x)`) becomes a local of the combine.
     Requires: a region for any number of rows.
     Leaves: no `moe.experts`.
-    Rejects: MOE0330 an op in the region other than `linalg.matmul` with a bank's member as transposed weight, elementwise `linalg.generic`,
-    `linalg.fill`, `tensor.empty`, `tensor.dim` of the number of rows, `arith.constant`; an elementwise op that reads the rows or a member itself.
+    Rejects: MOE0330 an op in the region other than `linalg.matmul` with a bank's member as transposed weight, elementwise `linalg.generic`, norms
+    without weights, `linalg.fill`, `tensor.empty`, `tensor.dim` of the number of rows, `arith.constant`; an elementwise op that reads rows besides
+    what a product makes of them, but for such a sum at the end; one that reads a matrix.
   }];
   let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }

@@ -136,6 +136,7 @@ private:
   std::optional<Datum> passOn(Arguments arguments);
   std::optional<Datum> passedOn(Arguments arguments);
   std::optional<Datum> linear(Arguments arguments);
+  void refuseOwnNorm(CallArguments &arguments, bool hasWeight);
   std::optional<Datum> rmsNorm(Arguments arguments);
   std::optional<Datum> layerNorm(Arguments arguments);
   std::optional<Datum> parameter(Arguments arguments);

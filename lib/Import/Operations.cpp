@@ -329,6 +329,14 @@ static int64_t sizeOfParts(CallArguments &a, const RowsRef &x) {
   return size;
 }
 
+/// Norms are computed for the rows of all experts at once.
+void ModuleBuilder::refuseOwnNorm(CallArguments &a, bool hasWeight) {
+  if (hasWeight && frame().kind == Frame::Kind::Experts)
+    a.fail("has weights of each expert, which is not supported: a norm that "
+           "experts have in common stands in front of experts(), and inside of "
+           "one it has no weights (name null)");
+}
+
 std::optional<Datum> ModuleBuilder::rmsNorm(Arguments arguments) {
   CallArguments a("rms_norm", {"x", "name", "eps", "size", "offset"},
                   std::move(arguments), evaluator);
@@ -336,6 +344,7 @@ std::optional<Datum> ModuleBuilder::rmsNorm(Arguments arguments) {
   auto stored = a.maybeTensor("name", ".weight");
   double eps = a.number("eps"), offset = a.maybeNumber("offset").value_or(0);
   int64_t size = sizeOfParts(a, x);
+  refuseOwnNorm(a, stored.has_value());
   if (a.failed())
     return std::nullopt;
   auto rows = emit(x);
@@ -365,6 +374,7 @@ std::optional<Datum> ModuleBuilder::layerNorm(Arguments arguments) {
   if (hasBias && stored && stored->bias.empty())
     a.fail("has a bias, but tensor() does not name it");
   int64_t size = sizeOfParts(a, x);
+  refuseOwnNorm(a, stored.has_value());
   if (a.failed())
     return std::nullopt;
   auto rows = emit(x);

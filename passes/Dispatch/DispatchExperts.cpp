@@ -18,6 +18,11 @@
 // the token is (x itself, or their region on all tokens) and added by its share
 // in the last combine.
 //
+// What experts make of a row before any product is the same for all of them: it
+// is computed once for each token, and products gather its rows. Where it is
+// added to what an expert makes of it (x + f(x)), that is its share of the
+// token's weights, like that of the experts that are not dispatched.
+//
 // A product is linear: to weigh its result is to weigh the row that it reads.
 //
 // Cost: every active expert's weights are read once, whatever the tokens.
@@ -25,6 +30,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Moe/Moe.h"
+#include "passes/CommonRows.h"
 #include "passes/Explain.h"
 #include "passes/ImportForms.h"
 #include "passes/Passes.h"
@@ -74,16 +80,25 @@ static StringRef whyNotForAll(Operation &op, Block *body) {
     return dim.getConstantIndex() == 0 && !isBankMember(dim.getSource(), body)
                ? ""
                : "only the number of rows may be asked for";
-  if (isa<tensor::EmptyOp, linalg::FillOp, arith::ConstantOp, YieldOp>(op))
+  if (isPlainNorm(&op) ||
+      isa<tensor::EmptyOp, linalg::FillOp, arith::ConstantOp, YieldOp>(op))
     return "";
   return "expected linalg.matmul with a bank's member, elementwise "
-         "linalg.generic, linalg.fill, tensor.empty, tensor.dim, "
-         "arith.constant";
+         "linalg.generic, norms without weights, linalg.fill, tensor.empty, "
+         "tensor.dim, arith.constant";
 }
 
-/// Whether this use of rows or of a member, which exist only inside, goes away.
-static bool mayReadArgument(OpOperand &use, Block *body) {
+/// Whether this use of rows, of what is computed of them alone, or of a member,
+/// which exist only inside, goes away.
+static bool mayRead(OpOperand &use, Block *body, const CommonRows &tokens) {
   bool isWeight = isBankMember(use.get(), body);
+  if (!isWeight && use.getOwner()->getNumResults() == 1 &&
+      tokens.contains(use.getOwner()->getResult(0)))
+    return true;
+  if (auto addend = commonAddend(body, tokens))
+    if (use.getOwner() == addend->sum &&
+        use.getOperandNumber() == addend->input)
+      return true;
   if (isa<tensor::DimOp>(use.getOwner()))
     return !isWeight;
   if (isVectorMember(use.get(), body))
@@ -111,12 +126,16 @@ static bool checkRegion(ExpertsOp experts) {
       if (!why.empty())
         refuse(&op, why);
     }
-    for (BlockArgument argument : body->getArguments())
-      for (OpOperand &use : argument.getUses())
-        if (!mayReadArgument(use, body) &&
+    CommonRows tokens = commonRows(body, experts.getWeightOnInput());
+    CommonRows inside = tokens;
+    inside.insert_range(body->getArguments());
+    for (Value value : inside)
+      for (OpOperand &use : value.getUses())
+        if (!mayRead(use, body, tokens) &&
             whyNotForAll(*use.getOwner(), body).empty())
           refuse(use.getOwner(),
-                 "only products read an expert's rows and weights themselves");
+                 "only products, and a sum at the end, read an expert's rows, "
+                 "what all experts make of them alike, and weights");
   }
   return ok;
 }
@@ -138,6 +157,10 @@ public:
     SmallVector<ExpertsOp::Range> ranges = experts.rangeList();
     for (const ExpertsOp::Range &range : ranges)
       addLocal(range);
+    // An addend that is taken out leaves another op at the end.
+    for (const ExpertsOp::Range &range : ranges)
+      if (isDispatched(range))
+        hoist(range);
     int64_t plans = llvm::count_if(ranges, isDispatched);
     Value sum;
     for (const ExpertsOp::Range &range : ranges)
@@ -175,6 +198,35 @@ private:
                   cloneBody(rewriter, loc, *range.body, values));
   }
 
+  //===--- What experts have in common ------------------------------------===//
+
+  /// Computes for all tokens what the experts of a range make of them alike.
+  void hoist(const ExpertsOp::Range &range) {
+    BlockArgument argument = range.body->getArgument(0);
+    CommonRows values = commonRows(range.body, experts.getWeightOnInput());
+    auto addend = commonAddend(range.body, values);
+    Value added = addend ? takeOutAddend(rewriter, *addend) : Value();
+    IRMapping outside;
+    Value x = castTo(rewriter, loc, argument.getType(), experts.getX());
+    outside.map(argument, x);
+    for (Operation &op : *range.body) {
+      if (isa<arith::ConstantOp>(op))
+        rewriter.clone(op, outside);
+      if (op.getNumResults() != 1 || !values.contains(op.getResult(0)))
+        continue;
+      auto init = cast<DestinationStyleOpInterface>(op).getDpsInits().front();
+      outside.map(init, emptyRows(rewriter, loc, init.getType(), x));
+      rewriter.clone(op, outside);
+    }
+    for (Value value : values)
+      common[value] = outside.lookup(value);
+    if (!added)
+      return;
+    locals.push_back(castTo(rewriter, loc, experts->getResult(0).getType(),
+                            common.lookup(added)));
+    localBounds.append({range.first, range.first + range.count});
+  }
+
   //===--- Experts that get rows ------------------------------------------===//
 
   /// The sum of what the experts of a range make of each token, and of
@@ -202,8 +254,8 @@ private:
                                 " of which gather their rows");
     if (hasLocals)
       explain.passed(combine, Twine(locals.size()) +
-                                  " kinds of experts added without moving "
-                                  "tokens");
+                                  " kinds of experts, or what they add to, "
+                                  "added without moving tokens");
     return combine->getResult(0);
   }
 
@@ -229,6 +281,8 @@ private:
   }
 
   void rewrite(Operation &op, const ExpertsOp::Range &range) {
+    if (op.getNumResults() == 1 && common.contains(op.getResult(0)))
+      return;
     if (auto product = dyn_cast<linalg::MatmulOp>(op))
       return rewriteProduct(product, range);
     if (auto dim = dyn_cast<tensor::DimOp>(op))
@@ -263,9 +317,9 @@ private:
   }
 
   void rewriteProduct(linalg::MatmulOp op, const ExpertsOp::Range &range) {
-    bool gathers = productX(op) == range.body->getArgument(0);
+    bool gathers = common.contains(productX(op));
     auto member = cast<BlockArgument>(productWeight(op));
-    Value x = gathers ? experts.getX() : map.lookup(productX(op));
+    Value x = gathers ? common.lookup(productX(op)) : map.lookup(productX(op));
     Value init = map.lookup(
         op.getOutputs()[0].getDefiningOp<linalg::FillOp>().getOutputs()[0]);
     Value bank = range.banks[member.getArgNumber() - 1];
@@ -305,6 +359,8 @@ private:
   int64_t k = 0;
   SmallVector<Value> locals;
   SmallVector<int64_t> localBounds;
+  /// For what experts make alike of their rows, that of all tokens.
+  DenseMap<Value, Value> common;
   // Of the range that is dispatched.
   Value rows, rowWeights;
   PlanOp plan;

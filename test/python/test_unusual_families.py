@@ -1,11 +1,12 @@
 """Families of a user's file that combine what no family of the box does, as whole models against their formulas in f64."""
 
 import json
+import subprocess
 
 import moec
 import numpy as np
 import pytest
-from conftest import FIXTURES, read_checkpoint, text_after, write_safetensors
+from conftest import BUILD, FIXTURES, read_checkpoint, text_after, write_safetensors
 from formulas import relative_error, rms, sigmoid, silu, softmax, top, turn, wide
 
 HIDDEN, VOCABULARY, EXPERTS, WIDTH, HEADS, KV_HEADS, EPS = 48, 64, 8, 20, 4, 2, 1e-5
@@ -238,6 +239,44 @@ def test_scaled_router(compiled, tmp_path, flags):
     text = text_after("gating", tmp_path, "--arch-spec", str(tmp_path / "family.json"))
     gate = text[text.index("moe.gate"):]
     assert "moe.route " not in text and "math.tanh" in gate[:gate.index("moe.yield")] and "extras(" in gate
+
+
+# Experts that norm their rows, double them, and add what they got.
+RESIDUAL_EXPERTS = {
+    "extends": "decoder",
+    "define": {
+        "expert(x)": ["n = 2 * rms_norm(x, null, rms_norm_eps)", "x + mlp(n, 'mlp.experts.{expert}', expert_width)"],
+        "self_attention(x)": "0 * x"}}
+
+
+@pytest.mark.parametrize("flags", [(), ("--fallback",)], ids=["cpu", "fallback"])
+def test_residuals_of_experts(compiled, tmp_path, flags):
+    p = "model.layers.0."
+    shapes = {"model.embed_tokens.weight": (VOCABULARY, HIDDEN), "model.norm.weight": (HIDDEN,), "lm_head.weight": (VOCABULARY, HIDDEN),
+              p + "input_layernorm.weight": (HIDDEN,), p + "post_attention_layernorm.weight": (HIDDEN,), p + "mlp.gate.weight": (EXPERTS, HIDDEN)}
+    for e in range(EXPERTS):
+        shapes |= mlp_shapes(f"{p}mlp.experts.{e}", WIDTH)
+    tensors = drawn(shapes)
+    actual = logits(compiled, tmp_path, RESIDUAL_EXPERTS, CONFIG | {"num_hidden_layers": 1}, tensors, *flags)
+    t = wide(tensors)
+    x = t["model.embed_tokens.weight"][IDS]
+    h = rms(x, t[p + "post_attention_layernorm.weight"], EPS)
+
+    def expected(expert):
+        y = x + routed(t, p, h, softmax(h @ t[p + "mlp.gate.weight"].T), 2, expert)
+        return rms(y, t["model.norm.weight"], EPS) @ t["lm_head.weight"].T
+    assert relative_error(actual, expected(lambda e, row: row + mlp(t, f"{p}mlp.experts.{e}", 2 * rms(row, 1, EPS)))) <= 2e-5
+    for other in (lambda e, row: mlp(t, f"{p}mlp.experts.{e}", 2 * rms(row, 1, EPS)), lambda e, row: row + mlp(t, f"{p}mlp.experts.{e}", 2 * row)):
+        assert relative_error(actual, expected(other)) > 1e-2
+    # Neither what is multiplied with an expert's rows nor a vector of its own in front of a product has a place among sorted rows.
+    for expert, code, message in (("x * mlp(x, 'mlp.experts.{expert}', expert_width)", 3, "MOE0330"),
+                                  ("mlp(rms_norm(x, 'mlp.experts.{expert}.norm', 1e-5), 'mlp.experts.{expert}', expert_width)", 1,
+                                   "has weights of each expert")):
+        family = {"extends": "decoder", "define": RESIDUAL_EXPERTS["define"] | {"expert(x)": expert}}
+        (tmp_path / "family.json").write_text(json.dumps({"family": "unusual", "model_types": ["unusual"]} | family))
+        done = subprocess.run([str(BUILD / "bin" / "moec"), "compile", str(tmp_path), "--arch-spec", str(tmp_path / "family.json"), "-o",
+                               str(tmp_path / "x.moec")], capture_output=True, text=True)
+        assert done.returncode == code and message in done.stderr, done.stderr
 
 
 def test_two_stacks_of_layers(compiled, tmp_path):

@@ -15,9 +15,9 @@ func.func @other_op(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %weights: tensor
     %r = tensor.dim %rows, %c0 : tensor<?x4xf32>
     %e1 = tensor.empty(%r) : tensor<?x4xf32>
     %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
-    // expected-error @+1 {{[MOE0330] 'tensor.cast' in an expert is not supported: expected linalg.matmul with a bank's member, elementwise linalg.generic, linalg.fill, tensor.empty, tensor.dim, arith.constant}}
+    // expected-error @+1 {{[MOE0330] 'tensor.cast' in an expert is not supported: expected linalg.matmul with a bank's member, elementwise linalg.generic, norms without weights, linalg.fill, tensor.empty, tensor.dim, arith.constant}}
     %s = tensor.cast %rows : tensor<?x4xf32> to tensor<3x4xf32>
-    // expected-error @+1 {{[MOE0330] 'tensor.cast' in an expert is not supported: expected linalg.matmul with a bank's member, elementwise linalg.generic, linalg.fill, tensor.empty, tensor.dim, arith.constant}}
+    // expected-error @+1 {{[MOE0330] 'tensor.cast' in an expert is not supported: expected linalg.matmul with a bank's member, elementwise linalg.generic, norms without weights, linalg.fill, tensor.empty, tensor.dim, arith.constant}}
     %m1 = tensor.cast %s : tensor<3x4xf32> to tensor<?x4xf32>
     moe.yield %m1 : tensor<?x4xf32>
   } -> tensor<?x4xf32>
@@ -68,7 +68,7 @@ func.func @weight_as_rows(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %weights: 
     %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %e2 = tensor.empty() : tensor<4x4xf32>
     %f2 = linalg.fill ins(%zero : f32) outs(%e2 : tensor<4x4xf32>) -> tensor<4x4xf32>
-    // expected-error @+1 {{[MOE0330] 'linalg.matmul' in an expert is not supported: only products read an expert's rows and weights themselves}}
+    // expected-error @+1 {{[MOE0330] 'linalg.matmul' in an expert is not supported: only products, and a sum at the end, read an expert's rows, what all experts make of them alike, and weights}}
     %m0 = linalg.matmul indexing_maps = [#x, #w, #y] ins(%m, %m : tensor<4x4xf32>, tensor<4x4xf32>) outs(%f2 : tensor<4x4xf32>) -> tensor<4x4xf32>
     %m1 = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     moe.yield %m1 : tensor<?x4xf32>
@@ -156,8 +156,7 @@ func.func @reduction(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %weights: tenso
 
 // -----
 
-// Rows are not copied into expert order, so only products, which gather, may read
-// them.
+// Rows are not copied into expert order: products gather them, and only what is added to the result needs no order.
 
 #x = affine_map<(d0, d1, d2) -> (d0, d2)>
 #w = affine_map<(d0, d1, d2) -> (d1, d2)>
@@ -175,11 +174,11 @@ func.func @reads_rows(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %weights: tens
     %e1 = tensor.empty(%r) : tensor<?x4xf32>
     %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
     %m0 = linalg.matmul indexing_maps = [#x, #w, #y] ins(%rows, %m : tensor<?x4xf32>, tensor<4x4xf32>) outs(%f1 : tensor<?x4xf32>) -> tensor<?x4xf32>
-    // expected-error @+1 {{[MOE0330] 'linalg.generic' in an expert is not supported: only products read an expert's rows and weights themselves}}
+    // expected-error @+1 {{[MOE0330] 'linalg.generic' in an expert is not supported: only products, and a sum at the end, read an expert's rows, what all experts make of them alike, and weights}}
     %m1 = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
         ins(%m0, %rows : tensor<?x4xf32>, tensor<?x4xf32>) outs(%e1 : tensor<?x4xf32>) {
     ^bb1(%a0: f32, %a1: f32, %o: f32):
-      %p = arith.addf %a0, %a1 : f32
+      %p = arith.mulf %a0, %a1 : f32
       linalg.yield %p : f32
     } -> tensor<?x4xf32>
     moe.yield %m1 : tensor<?x4xf32>
@@ -204,7 +203,7 @@ func.func @identity(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %weights: tensor
     %r = tensor.dim %rows, %c0 : tensor<?x4xf32>
     %e1 = tensor.empty(%r) : tensor<?x4xf32>
     %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x4xf32>) -> tensor<?x4xf32>
-    // expected-error @+1 {{[MOE0330] 'moe.yield' in an expert is not supported: only products read an expert's rows and weights themselves}}
+    // expected-error @+1 {{[MOE0330] 'moe.yield' in an expert is not supported: only products, and a sum at the end, read an expert's rows, what all experts make of them alike, and weights}}
     moe.yield %rows : tensor<?x4xf32>
   } -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
