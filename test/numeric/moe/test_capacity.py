@@ -98,7 +98,7 @@ LIMITS = [
 # Each parameter with each other.
 LIMITS += [
     Limit(amount, unit, 0, scope, priority, order, late=late, score="softmax", eps=0.0, scale=1.0)
-    for amount, unit in ((3.0, "tokens"), (1.0, "factor"), (0.25, "fraction"))
+    for amount, unit in ((1.0, "factor"), (0.25, "fraction"))
     for scope in ("global", "sequence")
     for priority in ("position", "prob")
     for order in ("k_major", "token_major")

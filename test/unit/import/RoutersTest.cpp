@@ -258,3 +258,28 @@ TEST(RoutersTest, SeveralGates) {
                   "no tensor 'model.layers.0.block_sparse_moe.more.weight'"))
       << lacking.import().messages();
 }
+
+// What a router is told and has no use for is said once, and why; where it has
+// a use for it, nothing is said.
+TEST(RoutersTest, WarnsOfWhatHasNoEffect) {
+  auto warnings = [](const std::string &choice) {
+    Imported imported = Router("2, " + choice).import();
+    EXPECT_TRUE(imported.module);
+    std::string text = imported.messages();
+    size_t first = text.find("warning: [MOE0214]");
+    if (first == std::string::npos)
+      return std::string();
+    EXPECT_EQ(text.find("[MOE0214]", first + 12), std::string::npos);
+    return text.substr(first);
+  };
+  EXPECT_NE(warnings("eps=1e-6")
+                .find("eps has no effect: nothing is divided without renorm"),
+            std::string::npos);
+  EXPECT_EQ(warnings("renorm='sum', eps=1e-6"), "");
+  EXPECT_NE(warnings("renorm='sum', eps_mode='clamp'").find("eps_mode has no"),
+            std::string::npos);
+  EXPECT_EQ(warnings("renorm='sum', eps=1e-6, eps_mode='clamp'"), "");
+  EXPECT_NE(warnings("group_fill='zero'").find("group_fill has no effect"),
+            std::string::npos);
+  EXPECT_EQ(warnings("groups=2, group_keep=1, group_fill='zero'"), "");
+}
