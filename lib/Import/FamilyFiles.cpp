@@ -17,11 +17,6 @@
 
 using namespace moec::importer;
 
-static const Json *field(const Json &object, const std::string &name) {
-  auto it = object.is_object() ? object.find(name) : object.end();
-  return it == object.end() ? nullptr : &*it;
-}
-
 std::optional<std::string_view>
 moec::importer::builtinFile(std::string_view name) {
   for (const EmbeddedFile &file : embeddedFamilies())
@@ -48,7 +43,7 @@ static void eraseNamed(Json &entries, const std::string &name) {
 /// stand in for a definition, and the other way round.
 static void replaceNames(Json &base, const Json &extension) {
   for (const char *ours : {"keys", "define"})
-    if (const Json *given = field(extension, ours); given && given->is_object())
+    if (const Json *given = at(extension, ours); given && given->is_object())
       for (const char *theirs : {"keys", "define"})
         if (auto old = base.find(theirs); old != base.end() && old->is_object())
           for (const auto &[head, unused] : given->items())
@@ -80,7 +75,7 @@ static std::optional<Json> join(Json json, const std::string &file,
   auto fail = [&](const std::string &message) {
     return diagnostics.error(code::badFamilyFile, file + ": " + message);
   };
-  const Json *extends = field(json, "extends");
+  const Json *extends = at(json, "extends");
   if (!extends)
     return json;
   constexpr unsigned maxDepth = 8;
@@ -116,17 +111,19 @@ struct Source {
   std::set<std::string> own; ///< The names that it defines itself.
 
   bool isWrapper() const { return json.contains("wraps"); }
-  bool isFor(const Json &type) const {
-    const Json *types = field(json, "model_types");
-    return types && types->is_array() &&
-           std::find(types->begin(), types->end(), type) != types->end();
-  }
 };
 } // namespace
 
+/// Whether a file, joined or not, is for a model type: it never inherits these.
+static bool isFor(const Json &file, const Json &type) {
+  const Json *types = at(file, "model_types");
+  return types && types->is_array() &&
+         std::find(types->begin(), types->end(), type) != types->end();
+}
+
 static std::set<std::string> namesIn(const Json &json) {
   std::set<std::string> names;
-  const Json *defines = field(json, "define");
+  const Json *defines = at(json, "define");
   if (defines && defines->is_object())
     for (const auto &[head, unused] : defines->items())
       names.insert(definedName(head));
@@ -150,29 +147,36 @@ static std::optional<Family> read(const Source &source,
   return family;
 }
 
-/// Those that are for model types of their own.
-static const std::vector<Source> &builtinSources() {
-  static const std::vector<Source> sources = [] {
-    std::vector<Source> all;
-    Diagnostics none;
+/// The files for model types of their own, as they are written.
+static const std::map<std::string, Json> &builtinFiles() {
+  static const std::map<std::string, Json> files = [] {
+    std::map<std::string, Json> all;
     for (const EmbeddedFile &file : embeddedFamilies()) {
       Json json = Json::parse(file.text, nullptr, /*allow_exceptions=*/false);
-      if (!field(json, "model_types"))
-        continue;
-      if (auto source =
-              makeSource(std::move(json), std::string(file.name), none))
-        all.push_back(std::move(*source));
+      if (at(json, "model_types"))
+        all.emplace(file.name, std::move(json));
     }
     return all;
   }();
+  return files;
+}
+
+/// All of them, joined: a compilation needs no more than two.
+static std::vector<Source> builtinSources() {
+  std::vector<Source> sources;
+  Diagnostics none;
+  for (const auto &[name, json] : builtinFiles())
+    if (auto source = makeSource(json, name, none))
+      sources.push_back(std::move(*source));
   return sources;
 }
 
-static const Source *findSource(const Json &type) {
-  for (const Source &source : builtinSources())
-    if (source.isFor(type))
-      return &source;
-  return nullptr;
+static std::optional<Source> findSource(const Json &type) {
+  Diagnostics none;
+  for (const auto &[name, json] : builtinFiles())
+    if (isFor(json, type))
+      return makeSource(json, name, none);
+  return std::nullopt;
 }
 
 std::vector<std::string> moec::importer::builtinFamilies() {
@@ -188,7 +192,7 @@ std::vector<std::string> moec::importer::builtinFamilies() {
 static std::string needOf(const Json &type) {
   auto text = builtinFile("outside.json");
   Json json = Json::parse(text ? *text : "{}", nullptr, false);
-  if (const Json *needs = field(json, "needs"))
+  if (const Json *needs = at(json, "needs"))
     for (const auto &[need, types] : needs->items())
       if (std::find(types.begin(), types.end(), type) != types.end())
         return need;
@@ -206,7 +210,7 @@ static std::nullopt_t refuseType(const std::string &what, const Json &type,
   std::string known;
   for (const Source &source : builtinSources())
     if (!wrapped || !source.isWrapper())
-      for (const Json &each : source.json["model_types"])
+      for (const Json &each : *at(source.json, "model_types"))
         known += (known.empty() ? "" : ", ") + each.get<std::string>();
   return diagnostics.error(
       code::unknownModelType,
@@ -217,7 +221,7 @@ static std::nullopt_t refuseType(const std::string &what, const Json &type,
 
 std::optional<Family> moec::importer::findFamily(const std::string &modelType,
                                                  Diagnostics &diagnostics) {
-  const Source *source = findSource(modelType);
+  auto source = findSource(modelType);
   if (!source || source->isWrapper())
     return refuseType("model_type", modelType, /*wrapped=*/true, diagnostics);
   return read(*source, diagnostics);
@@ -245,7 +249,7 @@ std::optional<Family> moec::importer::makeFamily(Json json,
 /// The string at "model_type" of an object in a configuration.
 static const Json *typeIn(const Json &object, const std::string &prefix,
                           Diagnostics &diagnostics) {
-  const Json *type = field(object, "model_type");
+  const Json *type = at(object, "model_type");
   if (type && type->is_string())
     return type;
   std::string what = "config.json: " + prefix + "model_type ";
@@ -268,9 +272,10 @@ static std::nullopt_t refuseGiven(const Source &given, const std::string &what,
                                what + " " + toText(type) + " of config.json");
 }
 
-/// Lays the file of a larger model over that of the text model in it.
+/// Lays the file of a larger model over that of the text model in it; `given`
+/// is the user's, which may be the wrapper itself.
 static std::optional<Family> wrap(const Source &wrapper, const Json &config,
-                                  const Source *given,
+                                  const std::optional<Source> &given,
                                   Diagnostics &diagnostics) {
   const Json &name = wrapper.json["wraps"];
   if (!name.is_string())
@@ -290,13 +295,14 @@ static std::optional<Family> wrap(const Source &wrapper, const Json &config,
   const Json *type = typeIn(*inner, place + ".", diagnostics);
   if (!type)
     return std::nullopt;
-  const Source *text = given && given->isFor(*type) ? given : findSource(*type);
-  if (given && given != &wrapper && text != given)
+  bool isGiven = given && isFor(given->json, *type);
+  if (given && !isGiven && &*given != &wrapper)
     return refuseGiven(*given, place + ".model_type", *type, diagnostics);
+  std::optional<Source> text = isGiven ? given : findSource(*type);
   if (!text || text->isWrapper())
     return refuseType(place + ".model_type", *type, /*wrapped=*/true,
                       diagnostics);
-  Source both = *text;
+  Source both = std::move(*text);
   both.name += " in " + wrapper.name;
   both.own.insert(wrapper.own.begin(), wrapper.own.end());
   Json extension = wrapper.json;
@@ -320,12 +326,15 @@ std::optional<Family> moec::importer::familyOf(const Json &config,
     if (!given)
       return std::nullopt;
   }
-  const Source *own = given ? &*given : nullptr;
-  const Source *source = own && own->isFor(*type) ? own : findSource(*type);
+  bool isGiven = given && isFor(given->json, *type);
+  std::optional<Source> found;
+  if (!isGiven)
+    found = findSource(*type);
+  const std::optional<Source> &source = isGiven ? given : found;
   if (source && source->isWrapper())
-    return wrap(*source, config, own, diagnostics);
-  if (own && source != own)
-    return refuseGiven(*own, "model_type", *type, diagnostics);
+    return wrap(*source, config, given, diagnostics);
+  if (given && !isGiven)
+    return refuseGiven(*given, "model_type", *type, diagnostics);
   if (!source)
     return refuseType("model_type", *type, /*wrapped=*/false, diagnostics);
   return read(*source, diagnostics);

@@ -51,11 +51,6 @@ private:
 
 } // namespace
 
-static const Json *field(const Json &object, const char *name) {
-  auto it = object.find(name);
-  return it == object.end() ? nullptr : &*it;
-}
-
 //===----------------------------------------------------------------------===//
 // Fields
 //===----------------------------------------------------------------------===//
@@ -164,7 +159,7 @@ bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
                     "min", "max", "length"}))
     return false;
   out.name = name;
-  const Json *type = field(json, "type");
+  const Json *type = at(json, "type");
   bool known = type && !type->empty();
   if (known && type->is_array())
     for (const Json &each : *type)
@@ -179,16 +174,16 @@ bool FamilyParser::key(const std::string &name, const Json &json, Key &out) {
          list + (type ? "; got " + toText(*type) : ""));
     return false;
   }
-  if (const Json *from = field(json, "from")) {
+  if (const Json *from = at(json, "from")) {
     if (!strings(*from, where + ", 'from'", out.from))
       return false;
   } else {
     out.from.push_back(name);
   }
-  const Json *fallback = field(json, "default");
+  const Json *fallback = at(json, "default");
   if (fallback && !expression(*fallback, where + ", 'default'", out.fallback))
     return false;
-  const Json *length = field(json, "length");
+  const Json *length = at(json, "length");
   if (length && !expression(*length, where + ", 'length'", out.length))
     return false;
   if (length)
@@ -201,7 +196,7 @@ bool FamilyParser::bounds(const std::string &where, const Json &json,
                           Key &out) {
   for (auto [name, flag] : {std::pair("optional", &out.isOptional),
                             {"nullable", &out.isNullable}}) {
-    const Json *value = field(json, name);
+    const Json *value = at(json, name);
     if (value && !value->is_boolean()) {
       fail(where + ": '" + name + "' must be a boolean, got " + toText(*value));
       return false;
@@ -209,7 +204,7 @@ bool FamilyParser::bounds(const std::string &where, const Json &json,
     if (value)
       *flag = value->get<bool>();
   }
-  if (const Json *only = field(json, "only")) {
+  if (const Json *only = at(json, "only")) {
     if (!only->is_array() || only->empty()) {
       fail(where + ": 'only' must be a list of values, got " + toText(*only));
       return false;
@@ -217,7 +212,7 @@ bool FamilyParser::bounds(const std::string &where, const Json &json,
     out.only.assign(only->begin(), only->end());
   }
   for (auto [name, bound] : {std::pair("min", &out.min), {"max", &out.max}}) {
-    const Json *value = field(json, name);
+    const Json *value = at(json, name);
     if (value && !value->is_number()) {
       fail(where + ": '" + name + "' must be a number, got " + toText(*value));
       return false;
@@ -231,9 +226,9 @@ bool FamilyParser::bounds(const std::string &where, const Json &json,
 bool FamilyParser::check(const Json &json, Check &out) {
   if (!checkFields(json, "a check", {"if", "unsupported", "invalid"}))
     return false;
-  const Json *condition = field(json, "if");
-  const Json *unsupported = field(json, "unsupported");
-  const Json *message = unsupported ? unsupported : field(json, "invalid");
+  const Json *condition = at(json, "if");
+  const Json *unsupported = at(json, "unsupported");
+  const Json *message = unsupported ? unsupported : at(json, "invalid");
   if (!condition || !condition->is_string() || !message ||
       !message->is_string() || json.size() != 2) {
     fail("a check needs 'if' (a condition) and either 'unsupported' or "
@@ -258,7 +253,7 @@ bool FamilyParser::ignoredTensor(const Json &json, IgnoredTensor &out) {
   }
   if (!checkFields(json, "an entry of 'ignore_tensors'", {"name", "if"}))
     return false;
-  const Json *name = field(json, "name"), *condition = field(json, "if");
+  const Json *name = at(json, "name"), *condition = at(json, "if");
   if (!name || !name->is_string() || !condition) {
     fail("an entry of 'ignore_tensors' needs a 'name' and an 'if', got " +
          toText(json));
@@ -296,13 +291,13 @@ bool FamilyParser::definition(const std::string &head, const Json &json,
 //===----------------------------------------------------------------------===//
 
 bool FamilyParser::programs(const Json &json, Family &family) {
-  if (const Json *defines = field(json, "define"))
+  if (const Json *defines = at(json, "define"))
     for (const auto &[head, value] : defines->items())
       if (!definition(head, value, family))
         return false;
   for (auto [name, out] :
        {std::pair("model", &family.model), {"layer", &family.layer}}) {
-    const Json *program = field(json, name);
+    const Json *program = at(json, name);
     if (!program) {
       fail("has no '" + std::string(name) + "'");
       return false;
@@ -314,22 +309,22 @@ bool FamilyParser::programs(const Json &json, Family &family) {
 }
 
 bool FamilyParser::content(const Json &json, Family &family) {
-  if (const Json *keys = field(json, "keys"))
+  if (const Json *keys = at(json, "keys"))
     for (const auto &[name, value] : keys->items())
       if (!key(name, value, family.keys[name]))
         return false;
-  const Json *ignored = field(json, "ignore_keys");
+  const Json *ignored = at(json, "ignore_keys");
   if (ignored && !strings(*ignored, "'ignore_keys'", family.ignoredKeys))
     return false;
-  if (const Json *checks = field(json, "checks"))
+  if (const Json *checks = at(json, "checks"))
     for (const Json &each : *checks)
       if (!check(each, family.checks.emplace_back()))
         return false;
-  if (const Json *tensors = field(json, "ignore_tensors"))
+  if (const Json *tensors = at(json, "ignore_tensors"))
     for (const Json &each : *tensors)
       if (!ignoredTensor(each, family.ignoredTensors.emplace_back()))
         return false;
-  const Json *prefix = field(json, "layer_prefix");
+  const Json *prefix = at(json, "layer_prefix");
   if (!prefix || !prefix->is_string()) {
     fail("needs a 'layer_prefix', the beginning of the tensor names of a "
          "layer");
@@ -341,7 +336,7 @@ bool FamilyParser::content(const Json &json, Family &family) {
 
 /// What is said of a text model inside a larger one.
 bool FamilyParser::nesting(const Json &json, Family &family) {
-  if (const Json *nested = field(json, "nested")) {
+  if (const Json *nested = at(json, "nested")) {
     if (!nested->is_string()) {
       fail("'nested' must be the name of an object in the configuration, got " +
            toText(*nested));
@@ -349,13 +344,13 @@ bool FamilyParser::nesting(const Json &json, Family &family) {
     }
     family.nested = nested->get<std::string>();
   }
-  const Json *outer = field(json, "outer_keys");
+  const Json *outer = at(json, "outer_keys");
   if (outer && !strings(*outer, "'outer_keys'", family.outerKeys))
     return false;
-  const Json *leftOut = field(json, "left_out");
+  const Json *leftOut = at(json, "left_out");
   if (leftOut && !strings(*leftOut, "'left_out'", family.leftOut))
     return false;
-  const Json *names = field(json, "tensor_names");
+  const Json *names = at(json, "tensor_names");
   if (names && !names->is_object()) {
     fail("'tensor_names' must be an object, got " + toText(*names));
     return false;
@@ -382,20 +377,20 @@ std::optional<Family> FamilyParser::parse(const Json &json) {
                     "layer_prefix", "model", "layer"}))
     return std::nullopt;
   for (const char *name : {"keys", "define"}) {
-    const Json *object = field(json, name);
+    const Json *object = at(json, name);
     if (object && !object->is_object())
       return fail("'" + std::string(name) + "' must be an object, got " +
                   toText(*object));
   }
   for (const char *name : {"checks", "ignore_tensors"}) {
-    const Json *list = field(json, name);
+    const Json *list = at(json, name);
     if (list && !list->is_array())
       return fail("'" + std::string(name) + "' must be a list, got " +
                   toText(*list));
   }
   Family family;
   family.file = file;
-  const Json *name = field(json, "family"), *types = field(json, "model_types");
+  const Json *name = at(json, "family"), *types = at(json, "model_types");
   if (!name || !name->is_string())
     return fail("needs a 'family', its name");
   family.name = name->get<std::string>();
