@@ -28,10 +28,16 @@ Datum ModuleBuilder::leaf(mlir::Value tensor) {
   return ObjectRef(makeLeaf(tensor, frame().count));
 }
 
-mlir::Value ModuleBuilder::emptyRows(int64_t width) {
+mlir::Value ModuleBuilder::emptyRows(int64_t width, Type element) {
+  return tensor::EmptyOp::create(
+      builder, loc(), ArrayRef<int64_t>{ShapedType::kDynamic, width},
+      element ? element : f32, ValueRange{frame().count});
+}
+
+mlir::Value ModuleBuilder::emptyIntegers() {
   return tensor::EmptyOp::create(builder, loc(),
-                                 ArrayRef<int64_t>{ShapedType::kDynamic, width},
-                                 f32, ValueRange{frame().count});
+                                 ArrayRef<int64_t>{ShapedType::kDynamic}, i32,
+                                 ValueRange{frame().count});
 }
 
 /// Whether every tensor of the tree lives in this block.

@@ -189,7 +189,10 @@ private:
   // Frames.
   Frame &frame() { return *frames.back(); }
   mlir::Location loc();
-  mlir::Value emptyRows(int64_t width);
+  /// Of f32 where `element` is null.
+  mlir::Value emptyRows(int64_t width, mlir::Type element = {});
+  /// An integer for each row.
+  mlir::Value emptyIntegers();
   std::optional<mlir::Value> emit(const RowsRef &rows);
   Datum leaf(mlir::Value tensor);
   std::string storedName(std::string name) const;

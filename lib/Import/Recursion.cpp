@@ -108,9 +108,7 @@ mlir::Value ModuleBuilder::placesOf(const Routing &routing, int64_t from) {
   summary.stateBytes += type.getPoolType().getNumElements() * 4;
   recursions->placeStates[from] = {ArgumentKind::State, "", numStates, type};
   mlir::Value state = nn::StateOp::create(builder, loc(), type, numStates++);
-  mlir::Value empty = tensor::EmptyOp::create(
-      builder, loc(), ArrayRef<int64_t>{ShapedType::kDynamic}, i32,
-      ValueRange{entry.count});
+  mlir::Value empty = emptyIntegers();
   return nn::PlacesOp::create(builder, loc(), TypeRange{empty.getType()},
                               routing.ids, entry.positions,
                               entry.block->getArgument(2),
@@ -122,9 +120,7 @@ mlir::Value ModuleBuilder::placesOf(const Routing &routing, int64_t from) {
 /// one of positions, whoever takes part.
 mlir::Value ModuleBuilder::firstPlaces(int64_t window, int64_t chunk) {
   Frame &layer = frame();
-  mlir::Value empty = tensor::EmptyOp::create(
-      builder, loc(), ArrayRef<int64_t>{ShapedType::kDynamic}, i32,
-      ValueRange{layer.count});
+  mlir::Value empty = emptyIntegers();
   mlir::Value counts = layerArgument(layer, recursions->placeState);
   return nn::FirstPlacesOp::create(builder, loc(), TypeRange{empty.getType()},
                                    layer.positions, layer.tokenSlots, counts,

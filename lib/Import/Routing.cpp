@@ -236,12 +236,7 @@ std::optional<Datum> ModuleBuilder::route(Arguments arguments) {
                            : "routing." + std::to_string(numRoutings++) + ".";
   moe::TapOp::create(builder, loc(), *rows, tapped + "router_logits",
                      /*always=*/false);
-  auto create = [&](Type element) -> mlir::Value {
-    return tensor::EmptyOp::create(builder, loc(),
-                                   ArrayRef<int64_t>{ShapedType::kDynamic, k},
-                                   element, ValueRange{frame().count});
-  };
-  SmallVector<mlir::Value> outs{create(i32), create(f32)};
+  SmallVector<mlir::Value> outs{emptyRows(k, i32), emptyRows(k)};
   if (shared)
     outs.push_back(emptyRows(shared));
   auto op = moe::RouteOp::create(builder, loc(), ValueRange(outs).getTypes(),

@@ -83,9 +83,7 @@ std::optional<Datum> ModuleBuilder::tokenTable(Arguments arguments) {
   auto table = weight(name, {summary.vocabulary}, i32, "router");
   if (!table)
     return std::nullopt;
-  mlir::Value empty = tensor::EmptyOp::create(
-      builder, loc(), ArrayRef<int64_t>{ShapedType::kDynamic}, i32,
-      ValueRange{frame().count});
+  mlir::Value empty = emptyIntegers();
   auto gather = nn::GatherRowsOp::create(
       builder, loc(), TypeRange{empty.getType()}, *table, tokenIds(), empty);
   return numbersOf(gather->getResult(0));
@@ -100,9 +98,7 @@ mlir::Value ModuleBuilder::integersOf(
     mlir::Value rows, Type element,
     function_ref<mlir::Value(OpBuilder &, Location, mlir::Value)> convert) {
   int64_t width = cast<RankedTensorType>(rows.getType()).getDimSize(1);
-  mlir::Value empty = tensor::EmptyOp::create(
-      builder, loc(), ArrayRef<int64_t>{ShapedType::kDynamic, width}, element,
-      ValueRange{frame().count});
+  mlir::Value empty = emptyRows(width, element);
   SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(2));
   SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(
@@ -127,10 +123,8 @@ std::optional<mlir::Value> ModuleBuilder::tokenIntegers(CallArguments &a,
                     " as '" + name + "', got " + toText(Datum(number)));
     mlir::Value value = arith::ConstantOp::create(
         builder, loc(), builder.getI32IntegerAttr(int32_t(number)));
-    mlir::Value empty = tensor::EmptyOp::create(
-        builder, loc(), ArrayRef<int64_t>{ShapedType::kDynamic}, i32,
-        ValueRange{frame().count});
-    return linalg::FillOp::create(builder, loc(), value, empty).getResult(0);
+    return linalg::FillOp::create(builder, loc(), value, emptyIntegers())
+        .getResult(0);
   }
   if (rows->width != 1)
     return a.fail("needs rows of 1 element as '" + std::string(name) +

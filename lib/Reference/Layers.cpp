@@ -249,10 +249,7 @@ visibleEntries(const KeyValues<Real> &state, int64_t slot, int64_t position,
                            "position " + std::to_string(position) +
                                " cannot see from " + std::to_string(first) +
                                " on");
-  if (shape.window)
-    first = std::max(first, position - shape.window + 1);
-  if (shape.chunk)
-    first = std::max(first, position - position % shape.chunk);
+  first = std::max(first, firstVisible(position, shape.window, shape.chunk));
   for (int64_t j = first; j <= position; ++j) {
     auto found = state.entries.find({slot, j});
     if (found == state.entries.end())

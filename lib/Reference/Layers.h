@@ -16,6 +16,7 @@
 #include "lib/Reference/Tensor.h"
 #include "lib/Weights/Status.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -90,6 +91,16 @@ struct AttentionShape {
   int64_t chunk;  ///< 0: none
   double softcap; ///< 0: none
 };
+
+/// The first position that a token at `position` sees.
+inline int64_t firstVisible(int64_t position, int64_t window, int64_t chunk) {
+  int64_t first = 0;
+  if (window)
+    first = std::max(first, position - window + 1);
+  if (chunk)
+    first = std::max(first, position - position % chunk);
+  return first;
+}
 
 /// Causal attention of every token over the positions of its slot, from `first`
 /// on where that is given; `sinks` may be null.

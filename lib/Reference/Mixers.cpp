@@ -142,17 +142,14 @@ Result<Tensor<Real>> reference::firstPlaces(const Recurrent<Real> &state,
                                             int64_t window, int64_t chunk) {
   Tensor<Real> y = intTensor<Real>({positions.rows()}, 0);
   for (int64_t t = 0; t < positions.rows(); ++t) {
-    int64_t position = positions.ints[t], first = 0;
+    int64_t position = positions.ints[t];
     auto held = state.slots.find(slots.ints[t]);
     if (held == state.slots.end() || position < 0 ||
         position >= held->second.length)
       return invalid("position " + std::to_string(position) + " of slot " +
                      std::to_string(slots.ints[t]) +
                      ", of which no places are known");
-    if (window)
-      first = std::max(first, position - window + 1);
-    if (chunk)
-      first = std::max(first, position - position % chunk);
+    int64_t first = firstVisible(position, window, chunk);
     y.ints[t] = static_cast<int32_t>(held->second.values[first]);
   }
   return y;

@@ -38,6 +38,7 @@
 #include "dialects/Moe/Moe.h"
 #include "dialects/Nn/Nn.h"
 #include "passes/Cpu/AttentionTiles.h"
+#include "passes/Cpu/Visible.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -183,12 +184,8 @@ void AttentionBuilder::forRows(
 Value AttentionBuilder::firstVisible(Run run, Value token) {
   if (Value first = op.getFirst())
     return b.loadIndex(first, b.add(run.token, token));
-  Value first = b.index(0), position = b.add(run.position, token);
-  if (int64_t window = op.getWindow())
-    first = b.max(b.sub(position, b.index(window - 1)), first);
-  if (int64_t chunk = op.getChunk())
-    first = b.max(b.mul(b.div(position, chunk), chunk), first);
-  return first;
+  return moec::firstVisible(b, b.add(run.position, token), op.getWindow(),
+                            op.getChunk());
 }
 
 /// How many tokens of a run come before the first that sees nothing of the

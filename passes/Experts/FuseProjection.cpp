@@ -128,8 +128,7 @@ struct FuseProjection : moec::impl::FuseProjectionPassBase<FuseProjection> {
       if (why.empty())
         fuse(rewriter, combine, product);
       else
-        explain.missed(
-            product, "product not fused with the combine in front of it", why);
+        explain.missed(product, kNot, why);
     }
   }
 

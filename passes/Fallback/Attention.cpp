@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Nn/Nn.h"
+#include "passes/Cpu/Visible.h"
 #include "passes/Fallback/Fallback.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -120,11 +121,9 @@ public:
         sum(buffer(b, {value}, b.getF32Type())),
         cell(buffer(b, {}, b.getF32Type())) {
     // Positions before this one are outside the window or the chunk.
-    begin = op.getFirst() ? b.loadIndex(op.getFirst(), token) : b.index(0);
-    if (int64_t window = op.getWindow())
-      begin = b.max(begin, b.add(b.sub(position, b.index(window)), 1));
-    if (int64_t chunk = op.getChunk())
-      begin = b.max(begin, b.mul(b.div(position, chunk), chunk));
+    begin = op.getFirst()
+                ? b.loadIndex(op.getFirst(), token)
+                : firstVisible(b, position, op.getWindow(), op.getChunk());
   }
 
   void emitHead(Value head) {

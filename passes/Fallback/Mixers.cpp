@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Nn/Nn.h"
+#include "passes/Cpu/Visible.h"
 #include "passes/Fallback/Fallback.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -150,11 +151,7 @@ struct FirstPlacesToLoops : OpRewritePattern<nn::FirstPlacesOp> {
     b.tasks(b.index(1), [&](Value) {
       b.forLoop(b.index(0), b.dim(op.getPositions(), 0), 1, [&](Value token) {
         Value position = b.loadIndex(op.getPositions(), token);
-        Value first = b.index(0);
-        if (int64_t window = op.getWindow())
-          first = b.max(first, b.sub(position, b.index(window - 1)));
-        if (int64_t chunk = op.getChunk())
-          first = b.max(first, b.mul(b.div(position, chunk), chunk));
+        Value first = firstVisible(b, position, op.getWindow(), op.getChunk());
         Value slot = b.loadIndex(op.getTokenSlots(), token);
         Value count = load(b, op.getState(), {slot, b.index(0), first});
         Value place = arith::FPToSIOp::create(b, b.getI32Type(), count);

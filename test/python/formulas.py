@@ -58,6 +58,21 @@ def causal_attention(q, k, v, at=None, stored=None, window=None, chunk=None):
     return np.einsum("hqk,khd->qhd", softmax(scores), v).reshape(tokens, -1)
 
 
+def decoder_logits(t, tokens, sizes, sparse):
+    """Of one sequence, by a decoder of one RMS norm before each half, heads that turn as a whole, and `sparse(x, layer's prefix)`
+    as the second half of each layer."""
+    eps, head = sizes["rms_norm_eps"], sizes["head_dim"]
+    x = t["model.embed_tokens.weight"][tokens]
+    for n in range(sizes["num_hidden_layers"]):
+        p = f"model.layers.{n}."
+        h = rms(x, t[p + "input_layernorm.weight"], eps)
+        q, k, v = ((h @ t[f"{p}self_attn.{m}_proj.weight"].T).reshape(len(tokens), -1, head) for m in "qkv")
+        q, k = (turn(each, head, sizes["rope_theta"]) for each in (q, k))
+        x = x + causal_attention(q, k, v) @ t[p + "self_attn.o_proj.weight"].T
+        x = x + sparse(rms(x, t[p + "post_attention_layernorm.weight"], eps), p)
+    return rms(x, t["model.norm.weight"], eps) @ t["lm_head.weight"].T
+
+
 def bf16(values):
     """Of f32 to nearest, ties to even, as bits."""
     bits = values.view(np.uint32).astype(np.uint64)

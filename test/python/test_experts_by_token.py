@@ -9,7 +9,7 @@ import moec
 import numpy as np
 import pytest
 from conftest import ARCHITECTURES, BUILD, text_after, write_safetensors
-from formulas import causal_attention, relative_error, rms, sigmoid, silu, softmax, turn, wide
+from formulas import decoder_logits, relative_error, sigmoid, silu, softmax, wide
 from test_guard_pages import run_step
 
 SIZES = dict(vocab_size=96, hidden_size=48, moe_intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
@@ -137,16 +137,7 @@ class Oracle:
         return y
 
     def logits(self, tokens):
-        t, eps = self.t, SIZES["rms_norm_eps"]
-        x = t["model.embed_tokens.weight"][tokens]
-        for n in range(SIZES["num_hidden_layers"]):
-            p = f"model.layers.{n}."
-            h = rms(x, t[p + "input_layernorm.weight"], eps)
-            q, k, v = ((h @ t[f"{p}self_attn.{m}_proj.weight"].T).reshape(len(tokens), -1, HEAD) for m in "qkv")
-            q, k = (turn(each, HEAD, SIZES["rope_theta"]) for each in (q, k))
-            x = x + causal_attention(q, k, v) @ t[p + "self_attn.o_proj.weight"].T
-            x = x + self.sparse(rms(x, t[p + "post_attention_layernorm.weight"], eps), tokens, p + "mlp.")
-        return rms(x, t["model.norm.weight"], eps) @ t["lm_head.weight"].T
+        return decoder_logits(self.t, tokens, SIZES, lambda x, p: self.sparse(x, tokens, p + "mlp."))
 
 
 TOKENS = np.random.default_rng(6).integers(0, 96, 90, dtype=np.int32)

@@ -9,7 +9,7 @@ import moec
 import numpy as np
 import pytest
 from conftest import BUILD, SOURCE, targets, text_after, write_safetensors
-from formulas import causal_attention, relative_error, rms, rounded, silu, softmax, top, turn, wide
+from formulas import decoder_logits, relative_error, rounded, silu, softmax, top, wide
 from test_guard_pages import run_step
 
 PUBLISHED = SOURCE / "examples" / "architectures" / "moe_plus_plus_published.json"
@@ -112,16 +112,7 @@ class Oracle:
         return y
 
     def logits(self, ids):
-        t, eps = self.t, SIZES["rms_norm_eps"]
-        x = t["model.embed_tokens.weight"][ids]
-        for n in range(SIZES["num_hidden_layers"]):
-            p = f"model.layers.{n}."
-            h = rms(x, t[p + "input_layernorm.weight"], eps)
-            q, k, v = ((h @ t[f"{p}self_attn.{m}_proj.weight"].T).reshape(len(ids), -1, HEAD) for m in "qkv")
-            q, k = (turn(each, HEAD, SIZES["rope_theta"]) for each in (q, k))
-            x = x + causal_attention(q, k, v) @ t[p + "self_attn.o_proj.weight"].T
-            x = x + self.sparse(rms(x, t[p + "post_attention_layernorm.weight"], eps), p + "mlp.moe.")
-        return rms(x, t["model.norm.weight"], eps) @ t["lm_head.weight"].T
+        return decoder_logits(self.t, ids, SIZES | {"head_dim": HEAD}, lambda x, p: self.sparse(x, p + "mlp.moe."))
 
 
 VARIANTS = {
